@@ -1,0 +1,82 @@
+/* duplex - the sound path: one open pair of devices, its callback, its rings, its DSP worker.
+ *
+ *   microphone -> callback -> ring -> worker: resample to 16 kHz -> ring -> duplex_read (control
+ * thread) duplex_play (control thread) -> queue -> worker: resample to the device -> block ring ->
+ * callback -> loudspeaker
+ *
+ * Stopping is an atomic generation number: duplex_flush bumps it, and from the next callback on
+ * every block of an older generation is discarded after a fade of 4 ms, whoever wrote it and when.
+ * Nothing waits for the control thread. What was played is counted in the callback, per item, after
+ * the flush: samples consumed, at the rate of the item. Threads: the control thread is the main
+ * loop; functions say when another may call them. */
+#ifndef HULLO_AUDIO_DUPLEX_H
+#define HULLO_AUDIO_DUPLEX_H
+
+#include "audio/audio.h"
+
+#define DUPLEX_HZ 16000 /* of captured audio */
+
+struct duplex;
+
+struct duplex_config {
+    const struct audio_driver *driver;
+    const char *argument; /* for the driver; NULL is fine */
+    bool capture, playback;
+    const char *input, *output; /* as in audio_config */
+    int latency_ms;             /* 0: 20 */
+    void (*wake)(
+        void *user); /* worker or driver thread: something for duplex_read or duplex_poll to see */
+    void *user;
+};
+
+/* Opens the devices and starts them. */
+int duplex_open(struct duplex **out, const struct duplex_config *config, const struct log *log,
+                struct err *e);
+
+/* Captured audio, 16 kHz mono. *at_ns is when the first returned sample was captured. Returns the
+ * number of samples. */
+size_t duplex_read(struct duplex *d, int16_t *x, size_t n, int64_t *at_ns);
+
+/* Appends speech of `item` (> 0, rising) at rate_hz to what is to be played; copies x. Never
+ * blocks. 0, -ENOMEM. */
+int duplex_play(struct duplex *d, uint32_t item, int rate_hz, const int16_t *x, size_t n);
+int duplex_end(
+    struct duplex *d,
+    uint32_t item); /* nothing more comes for this item: DUPLEX_ENDED follows its last sample */
+
+/* Silences everything that was handed to duplex_play so far. Any thread except the callback; takes
+ * effect at the next callback. */
+void duplex_flush(struct duplex *d);
+
+enum duplex_event_type {
+    DUPLEX_STARTED, /* the item's first sample reached the loudspeaker at .at_ns */
+    DUPLEX_ENDED, /* its last one did, or it was flushed: .played samples (at the item's rate) of it
+                     were heard */
+    DUPLEX_LOST,  /* the device went away; close and open again */
+};
+
+struct duplex_event {
+    enum duplex_event_type type;
+    uint32_t item;
+    uint64_t played;
+    int64_t at_ns;
+    bool flushed;
+};
+
+bool duplex_poll(struct duplex *d, struct duplex_event *ev); /* the next event, or false */
+uint64_t duplex_played(const struct duplex *d,
+                       uint32_t item); /* samples of the item heard until now, at its rate */
+
+struct duplex_stats {
+    uint64_t callbacks, underruns, overruns; /* underruns: callbacks that ran dry inside an item */
+    uint64_t dropped;                        /* captured samples lost because nobody read them */
+    double in_latency_ms, out_latency_ms;
+    int in_hz, out_hz;
+    const char *in_name, *out_name; /* borrowed from d */
+};
+void duplex_stats(const struct duplex *d, struct duplex_stats *out);
+
+void duplex_close(
+    struct duplex *d); /* NULL is fine; blocks until the device is free, under 0.5 s */
+
+#endif

@@ -1,0 +1,90 @@
+/* backend - the interface that every model implements, remote or local.
+ * A backend hears audio and speaks replies. All functions are called on the main loop's thread and
+ * return at once; all events come back on that thread, never from inside a call. Pointers in an
+ * event are borrowed until the handler returns. Functions that a backend does not have are NULL in
+ * its ops; its capabilities say the same in words. */
+#ifndef HULLO_BACKEND_BACKEND_H
+#define HULLO_BACKEND_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/err.h"
+
+enum backend_event_type {
+    BACKEND_READY,  /* may be used; .text says what it runs on, for people */
+    BACKEND_NOTICE, /* .text: something people should know, such as a lower step of the ladder in
+                       use */
+    BACKEND_SPEECH_STARTED, /* .at: first sample of the user's turn, counted since open or clear */
+    BACKEND_SPEECH_STOPPED, /* .at: sample after the last speech of the turn */
+    BACKEND_HEARD_PARTIAL,  /* .text: what the user has said so far in this turn (replaces earlier
+                               partials) */
+    BACKEND_HEARD,          /* .text: the user's turn, final; "" when there were no words in it */
+    BACKEND_REPLY_STARTED,  /* .item: id of the reply that events from here on belong to */
+    BACKEND_REPLY_TEXT,     /* .text: the next piece of the reply's text */
+    BACKEND_REPLY_AUDIO,    /* .samples, .count, .rate_hz: the next piece of the reply's speech */
+    BACKEND_REPLY_DONE,     /* the reply is complete or was cancelled (.cancelled); .timing */
+    BACKEND_ERROR, /* .error; .fatal: the backend is of no use any more; else the turn in hand
+                      failed */
+};
+
+/* Stages of a turn, in milliseconds after the end of input (the commit, or the end-of-turn
+ * decision); -1: did not happen. */
+struct backend_timing {
+    double heard_ms, first_token_ms, first_clause_ms, first_audio_ms, done_ms;
+};
+
+struct backend_event {
+    enum backend_event_type type;
+    uint32_t item;
+    uint64_t at;
+    const char *text; /* UTF-8, already cleaned of control bytes */
+    const int16_t *samples;
+    size_t count;
+    int rate_hz;
+    bool cancelled, fatal;
+    struct backend_timing timing;
+    const struct err *error;
+};
+
+typedef void backend_event_fn(void *user, const struct backend_event *ev);
+
+struct backend_caps {
+    int input_hz;        /* rate that append takes */
+    bool turn_detection; /* ends turns by itself; else commit ends them */
+    bool wants_silence;  /* append silence too */
+    bool can_truncate;   /* truncate is there */
+};
+
+struct backend {
+    const struct backend_ops *ops;
+    struct backend_caps caps;
+};
+
+struct backend_ops {
+    const char *name, *help;
+
+    /* Audio from the user, mono 16 bit at caps.input_hz. Returns the samples that wait inside,
+     * unprocessed, so that a caller that reads a file can hold back; or a negative errno. */
+    int64_t (*append)(struct backend *b, const int16_t *x, size_t n);
+    int (*commit)(struct backend *b); /* the user's turn ends here: a reply is asked for */
+    void (*clear)(struct backend *b); /* drops audio that has not become a turn; sample counts start
+                                         again at 0 */
+
+    int (*send_text)(struct backend *b,
+                     const char *text); /* a user's turn in writing; a reply is asked for */
+
+    /* Stops the reply in hand: no event of it follows except REPLY_DONE with .cancelled. No reply:
+     * nothing happens. */
+    void (*cancel)(struct backend *b);
+
+    /* Only the first played_ms of the item's speech were heard: the memory of the conversation
+     * keeps no more. */
+    void (*truncate)(struct backend *b, uint32_t item, double played_ms);
+
+    void (*close)(
+        struct backend *b); /* stops everything and frees b; no event follows; NULL is fine */
+};
+
+#endif

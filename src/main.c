@@ -1,0 +1,7 @@
+#include <stdio.h>
+
+int main(void)
+{
+    puts("hullo " HULLO_VERSION);
+    return 0;
+}

@@ -1,0 +1,20 @@
+#include "util/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "util/text.h"
+
+int err_set(struct err *e, enum status status, int code, const char *fmt, ...)
+{
+    if (e != NULL) {
+        va_list ap;
+        e->status = status;
+        e->code = code;
+        va_start(ap, fmt);
+        vsnprintf(e->text, sizeof e->text, fmt, ap);
+        va_end(ap);
+        text_clean(e->text);
+    }
+    return code;
+}

@@ -1,0 +1,19 @@
+/* os - the few things that differ between systems; one implementation per system (os_linux.c,
+ * os_darwin.c). */
+#ifndef HULLO_UTIL_OS_H
+#define HULLO_UTIL_OS_H
+
+#include <stddef.h>
+
+/* Writes the absolute path of the running program, NUL-terminated. 0, or -ENAMETOOLONG or another
+ * negative errno. */
+int os_self_path(char *out, size_t size);
+
+enum os_role { OS_ROLE_SOUND, OS_ROLE_ENGINE };
+
+/* Names the calling thread (at most 15 bytes) and sets its priority: raised for the sound path
+ * where the system lets an ordinary user, lowered for model engines. Never fails: a refused
+ * priority is not an error. */
+void os_thread_role(const char *name, enum os_role role);
+
+#endif

@@ -1,0 +1,219 @@
+#include "util/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/os.h"
+
+int path_join(char **out, const char *dir, const char *name)
+{
+    size_t n = strlen(dir) + 1 + strlen(name) + 1;
+
+    *out = malloc(n);
+    if (*out == NULL)
+        return -ENOMEM;
+    snprintf(*out, n, "%s/%s", dir, name);
+    return 0;
+}
+
+/* The XDG specification: a value that is not an absolute path is to be ignored. */
+static int xdg(char **out, const char *variable, const char *fallback, const char *name)
+{
+    const char *base = getenv(variable), *home = getenv("HOME");
+    char *dir = NULL;
+    int rc;
+
+    *out = NULL;
+    if (base != NULL && base[0] == '/') {
+        rc = path_join(&dir, base, "hullo");
+    } else {
+        rc = path_join(&dir, home != NULL && home[0] != '\0' ? home : "/tmp", fallback);
+    }
+    if (rc == 0)
+        rc = path_join(out, dir, name);
+    free(dir);
+    return rc;
+}
+
+int path_data(char **out, const char *name)
+{
+    return xdg(out, "XDG_DATA_HOME", ".local/share/hullo", name);
+}
+
+int path_cache(char **out, const char *name)
+{
+    return xdg(out, "XDG_CACHE_HOME", ".cache/hullo", name);
+}
+
+static int existing(char **out, const char *dir, const char *name)
+{
+    int rc = path_join(out, dir, name);
+
+    if (rc == 0 && access(*out, F_OK) != 0) {
+        free(*out);
+        *out = NULL;
+        rc = -ENOENT;
+    }
+    return rc;
+}
+
+int path_share(char **out, const char *name)
+{
+    const char *env = getenv("HULLO_SHARE");
+    char self[4096];
+    char *slash;
+    int rc;
+
+    *out = NULL;
+    if (env != NULL && env[0] != '\0')
+        return existing(out, env, name);
+    /* A program in a build folder uses the share/ of its own tree, an installed one what was
+     * installed. */
+    rc = os_self_path(self, sizeof self - 16);
+    for (int up = 0; rc == 0 && up < 2; up++) {
+        slash = strrchr(self, '/');
+        if (slash == NULL)
+            rc = -ENOENT;
+        else
+            *slash = '\0';
+    }
+    if (rc == 0) {
+        strcat(self, "/share");
+        rc = existing(out, self, name);
+        if (rc != -ENOENT)
+            return rc;
+    }
+    return existing(out, HULLO_PREFIX "/share/hullo", name);
+}
+
+int path_mkdirs(const char *dir, struct err *e)
+{
+    char *path = strdup(dir);
+    int rc = 0;
+
+    if (path == NULL)
+        return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
+    for (char *p = path + 1;; p++) {
+        char c = *p;
+        if (c != '/' && c != '\0')
+            continue;
+        *p = '\0';
+        if (mkdir(path, 0755) != 0 && errno != EEXIST && errno != EISDIR) {
+            rc = -errno;
+            err_set(e, STATUS_FAILED, rc, "cannot create folder '%s': %s", path, strerror(-rc));
+            break;
+        }
+        if (c == '\0')
+            break;
+        *p = c;
+    }
+    free(path);
+    return rc;
+}
+
+/* Reads fd to its end into *out, at most max bytes. */
+static int read_all(char **out, size_t *len, int fd, size_t max)
+{
+    size_t cap = 65536, n = 0;
+    char *data = malloc(cap + 1), *bigger;
+
+    if (data == NULL)
+        return -ENOMEM;
+    for (;;) {
+        ssize_t got = read(fd, data + n, cap - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 || (n += (size_t)got) > max) {
+            int rc = got < 0 ? -errno : -EFBIG;
+            free(data);
+            return rc;
+        }
+        if (got == 0)
+            break;
+        if (n < cap)
+            continue;
+        bigger = realloc(data, cap * 2 + 1);
+        if (bigger == NULL) {
+            free(data);
+            return -ENOMEM;
+        }
+        data = bigger;
+        cap *= 2;
+    }
+    data[n] = '\0';
+    *out = data;
+    *len = n;
+    return 0;
+}
+
+int path_read(char **out, size_t *len, const char *file, size_t max, struct err *e)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+    struct stat st;
+
+    *out = NULL;
+    *len = 0;
+    if (fd < 0)
+        return err_set(e, STATUS_FAILED, -errno, "cannot open '%s': %s", file, strerror(errno));
+    if (fstat(fd, &st) != 0)
+        rc = -errno;
+    else if (!S_ISREG(st.st_mode))
+        rc = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+    else
+        rc = read_all(out, len, fd, max);
+    close(fd);
+    if (rc == -EFBIG)
+        return err_set(e, STATUS_FAILED, rc, "'%s' is larger than %zu bytes", file, max);
+    if (rc < 0)
+        return err_set(e, STATUS_FAILED, rc, "cannot read '%s': %s", file, strerror(-rc));
+    return 0;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        data += n;
+        len -= (size_t)n;
+    }
+    return fsync(fd) == 0 ? 0 : -errno;
+}
+
+int path_write(const char *file, const void *data, size_t len, struct err *e)
+{
+    size_t n = strlen(file) + 16;
+    char *tmp = malloc(n);
+    int fd, rc;
+
+    if (tmp == NULL)
+        return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
+    snprintf(tmp, n, "%s.XXXXXX", file);
+    fd = mkstemp(tmp);
+    if (fd < 0) {
+        rc = -errno;
+        goto out;
+    }
+    rc = write_all(fd, data, len);
+    if (fchmod(fd, 0644) != 0 && rc == 0)
+        rc = -errno;
+    if (close(fd) != 0 && rc == 0)
+        rc = -errno;
+    if (rc == 0 && rename(tmp, file) != 0)
+        rc = -errno;
+    if (rc < 0)
+        unlink(tmp);
+out:
+    free(tmp);
+    if (rc < 0)
+        err_set(e, STATUS_FAILED, rc, "cannot write '%s': %s", file, strerror(-rc));
+    return rc;
+}

@@ -1,0 +1,29 @@
+/* path - where things live on disk (XDG base directories), and files that appear whole or not at
+ * all. Any thread. Strings returned through `out` are malloc'd and owned by the caller; *out is
+ * NULL after an error. */
+#ifndef HULLO_UTIL_PATH_H
+#define HULLO_UTIL_PATH_H
+
+#include <stddef.h>
+#include "util/err.h"
+
+int path_join(char **out, const char *dir, const char *name); /* -ENOMEM */
+int path_data(char **out,
+              const char *name); /* $XDG_DATA_HOME/hullo/NAME or ~/.local/share/hullo/NAME */
+int path_cache(char **out,
+               const char *name); /* $XDG_CACHE_HOME/hullo/NAME or ~/.cache/hullo/NAME */
+int path_share(
+    char **out,
+    const char *name); /* a file of share/: $HULLO_SHARE, else the installed folder, else the
+                          folder beside the program's build folder; -ENOENT when in none */
+int path_mkdirs(const char *dir, struct err *e); /* mkdir -p, mode 0755 */
+
+/* Reads a whole regular file of at most `max` bytes; *out is NUL-terminated beyond *len. -EFBIG
+ * when it is larger. */
+int path_read(char **out, size_t *len, const char *file, size_t max, struct err *e);
+
+/* Writes data to FILE through a temporary file beside it, fsync and rename: a reader sees the old
+ * file or the new. */
+int path_write(const char *file, const void *data, size_t len, struct err *e);
+
+#endif
