@@ -65,16 +65,16 @@ static int existing(char **out, const char *dir, const char *name)
 int path_share(char **out, const char *name)
 {
     const char *env = getenv("HULLO_SHARE");
-    char self[4096];
-    char *slash;
+    static const char *const beside[] = {"share/hullo", "share"};
+    char self[4096], *dir, *slash;
     int rc;
 
     *out = NULL;
     if (env != NULL && env[0] != '\0')
         return existing(out, env, name);
-    /* A program in a build folder uses the share/ of its own tree, an installed one what was
-     * installed. */
-    rc = os_self_path(self, sizeof self - 16);
+    /* An installed program uses what was installed with it, wherever that was moved; one in a build
+     * folder uses the share/ of its own tree. */
+    rc = os_self_path(self, sizeof self);
     for (int up = 0; rc == 0 && up < 2; up++) {
         slash = strrchr(self, '/');
         if (slash == NULL)
@@ -82,11 +82,15 @@ int path_share(char **out, const char *name)
         else
             *slash = '\0';
     }
-    if (rc == 0) {
-        strcat(self, "/share");
-        rc = existing(out, self, name);
+    for (size_t i = 0; rc == 0 && i < sizeof beside / sizeof *beside; i++) {
+        rc = path_join(&dir, self, beside[i]);
+        if (rc != 0)
+            return rc;
+        rc = existing(out, dir, name);
+        free(dir);
         if (rc != -ENOENT)
             return rc;
+        rc = 0;
     }
     return existing(out, HULLO_PREFIX "/share/hullo", name);
 }
