@@ -1,7 +1,106 @@
+/* main - reads the arguments, picks the command, hands it its tables. */
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
-int main(void)
+#include "cmd/cmd.h"
+#include "cmd/version.h"
+
+static const struct command *find_command(const char *name)
 {
-    puts("hullo " HULLO_VERSION);
-    return 0;
+    for (const struct command *const *c = registry.commands; *c != NULL; c++)
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    return NULL;
+}
+
+static void help_all(FILE *out)
+{
+    fputs("usage: hullo [COMMAND] [OPTION ...] [OPERAND ...]\n\n"
+          "A voice assistant for the terminal: speak, it answers aloud. Without a command it is\n"
+          "`hullo chat`. Everything runs on this machine unless you name a server.\n\n",
+          out);
+    for (const struct command *const *c = registry.commands; *c != NULL; c++)
+        fprintf(out, "  %-10s %s\n", (*c)->name, (*c)->summary);
+    fputs("\n`hullo COMMAND --help` shows a command's options; hullo(1) tells the rest.\n", out);
+}
+
+static void help_command(const struct command *c, FILE *out)
+{
+    fprintf(out, "usage: hullo %s [OPTION ...]%s%s\n\n%s\n\n", c->name, c->operands[0] ? " " : "",
+            c->operands, c->about);
+    options_help(c->options, out);
+}
+
+/* `hullo help [COMMAND]` and `hullo --help`. */
+static int help(const char *name)
+{
+    const struct command *c = name != NULL ? find_command(name) : NULL;
+
+    if (name != NULL && c == NULL) {
+        fprintf(stderr, "hullo: no command '%s'; see `hullo --help`\n", name);
+        return STATUS_USAGE;
+    }
+    if (c != NULL)
+        help_command(c, stdout);
+    else
+        help_all(stdout);
+    return STATUS_DONE;
+}
+
+static enum status run(const struct command *c, int argc, char **argv, bool named)
+{
+    struct log log = {.level = LOG_INFO, .to = stderr};
+    struct err e = {0};
+    struct options options;
+    struct app app = {.registry = &registry, .log = &log, .options = &options};
+    enum status status;
+
+    if (options_parse(&options, argc, argv, c->options, &e) < 0) {
+        log_error(&log, "%s", e.text);
+        return e.status;
+    }
+    if (options_has(&options, OPT_VERBOSE))
+        log.level = LOG_DEBUG;
+    else if (options_has(&options, OPT_QUIET))
+        log.level = LOG_WARN;
+    if (options_has(&options, OPT_HELP)) {
+        status = (enum status)help(named ? c->name : NULL);
+    } else if (options_has(&options, OPT_VERSION)) {
+        version_print(stdout);
+        status = STATUS_DONE;
+    } else {
+        status = c->run(&app, &e);
+        if (e.text[0] != '\0')
+            log_error(&log, "%s", e.text);
+    }
+    options_free(&options);
+    if (fflush(stdout) != 0 && status == STATUS_DONE && errno != EPIPE) {
+        log_error(&log, "cannot write to stdout: %s", strerror(errno));
+        status = STATUS_FAILED;
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *c = registry.commands[0];
+    bool named = argc > 1 && argv[1][0] != '-';
+
+    setlocale(LC_CTYPE, "");
+    /* A closed pipe arrives as an error where it happens, with what was written so far put in
+     * order. */
+    signal(SIGPIPE, SIG_IGN);
+    if (named && strcmp(argv[1], "help") == 0)
+        return help(argc > 2 ? argv[2] : NULL);
+    if (named) {
+        c = find_command(argv[1]);
+        if (c == NULL) {
+            fprintf(stderr, "hullo: no command '%s'; see `hullo --help`\n", argv[1]);
+            return STATUS_USAGE;
+        }
+    }
+    return run(c, argc - (named ? 2 : 1), argv + (named ? 2 : 1), named);
 }

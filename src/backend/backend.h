@@ -10,7 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uv.h>
+
 #include "util/err.h"
+#include "util/log.h"
+
+struct models;
 
 enum backend_event_type {
     BACKEND_READY,  /* may be used; .text says what it runs on, for people */
@@ -43,6 +48,7 @@ struct backend_event {
     const int16_t *samples;
     size_t count;
     int rate_hz;
+    bool committed; /* of HEARD: this turn was ended by commit or send_text */
     bool cancelled, fatal;
     struct backend_timing timing;
     const struct err *error;
@@ -68,7 +74,11 @@ struct backend_ops {
     /* Audio from the user, mono 16 bit at caps.input_hz. Returns the samples that wait inside,
      * unprocessed, so that a caller that reads a file can hold back; or a negative errno. */
     int64_t (*append)(struct backend *b, const int16_t *x, size_t n);
-    int (*commit)(struct backend *b); /* the user's turn ends here: a reply is asked for */
+
+    /* The user's turn ends here: exactly one HEARD with .committed follows, and a reply if there
+     * were words in it. */
+    int (*commit)(struct backend *b);
+    void (*detect_turns)(struct backend *b, bool on); /* turn detection in mid-conversation */
     void (*clear)(struct backend *b); /* drops audio that has not become a turn; sample counts start
                                          again at 0 */
 
@@ -85,6 +95,31 @@ struct backend_ops {
 
     void (*close)(
         struct backend *b); /* stops everything and frees b; no event follows; NULL is fine */
+};
+
+struct backend_config {
+    uv_loop_t *loop;
+    const struct log *log;
+    backend_event_fn *event;
+    void *user;
+    const struct models *models;
+    const char *instructions; /* system prompt; NULL: the backend's own */
+    const char *model;        /* by name; NULL: the best there is */
+    const char *model_path;   /* a model file of the user's; NULL: none */
+    const char *llm_url, *stt_url,
+        *api_key;        /* servers that stand in for local engines; NULL: none */
+    const char *voice;   /* "auto" or by name */
+    bool speak;          /* speech is wanted, not only text */
+    bool turn_detection; /* the backend ends turns, else commit does */
+    int wait_ms;         /* silence that ends a turn */
+    int max_tokens;
+};
+
+/* What the registry lists. Strings of the config are copied or outlive the backend. open returns at
+ * once; READY or a fatal ERROR follows on the loop. */
+struct backend_kind {
+    const char *name, *help;
+    int (*open)(struct backend **out, const struct backend_config *config, struct err *e);
 };
 
 #endif

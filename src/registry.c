@@ -1,0 +1,22 @@
+/* registry - the only file that names every command, backend and sound driver. The first entry is
+ * the default. */
+#include "cmd/commands.h"
+
+static const struct command *const commands[] = {
+    &command_devices,
+    NULL,
+};
+
+static const struct audio_driver *const audio[] = {
+    NULL,
+};
+
+static const struct backend_kind *const backends[] = {
+    NULL,
+};
+
+const struct registry registry = {
+    .commands = commands,
+    .audio = audio,
+    .backends = backends,
+};
