@@ -7,6 +7,7 @@
 #ifndef HULLO_DSP_VAD_H
 #define HULLO_DSP_VAD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "util/err.h"
@@ -17,15 +18,20 @@
 struct vad_weights;
 struct vad;
 
-/* Reads silero_vad_16k.safetensors. The file is checked tensor by tensor (names, shapes, sizes,
- * finite values); anything unexpected is -EINVAL with a message. */
+/* Reads silero_vad_16k.safetensors. The file is checked tensor by tensor (names, types, shapes,
+ * offsets, finite values); anything unexpected is -EINVAL with a message. Also -ENOMEM and whatever
+ * path_read returns. */
 int vad_weights_load(struct vad_weights **out, const char *file, struct err *e);
+
+/* The same from bytes in memory, which are not needed afterwards; `name` is for the message. */
+int vad_weights_parse(struct vad_weights **out, const void *bytes, size_t len, const char *name,
+                      struct err *e);
 void vad_weights_free(struct vad_weights *w); /* after every detector that uses it; NULL is fine */
 
 int vad_new(struct vad **out, const struct vad_weights *w); /* 0, -ENOMEM */
 
-/* Probability of speech, 0 to 1, in the frame x[0..VAD_FRAME), given all frames since the last
- * reset. No allocation. */
+/* Probability of speech, 0 to 1 and never NaN, in the frame x[0..VAD_FRAME), given all frames since
+ * the last reset. No allocation. */
 float vad_run(struct vad *v, const int16_t *x);
 
 void vad_reset(struct vad *v); /* a new recording starts */

@@ -1,0 +1,55 @@
+/* bench_vad WEIGHTS [FRAMES] - what one frame of voice detection costs. Prints one JSON object:
+ * median and 90th percentile in nanoseconds a frame, and how many frames were timed. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "dsp/vad.h"
+#include "util/clock.h"
+
+static int ascending(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+int main(int argc, char **argv)
+{
+    struct vad_weights *w = NULL;
+    struct vad *v = NULL;
+    struct err e = {0};
+    int16_t x[VAD_FRAME];
+    uint32_t noise = 1;
+    double sum = 0;
+    size_t n = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 2000;
+    int64_t *ns = n > 0 && n < 1000000 ? calloc(n, sizeof(*ns)) : NULL;
+
+    if (argc < 2 || !ns) {
+        fprintf(stderr, "usage: bench_vad WEIGHTS [FRAMES]\n");
+        free(ns);
+        return STATUS_USAGE;
+    }
+    if (vad_weights_load(&w, argv[1], &e) < 0 || vad_new(&v, w) < 0) {
+        fprintf(stderr, "bench_vad: %s\n", e.text);
+        free(ns);
+        vad_weights_free(w);
+        return STATUS_FAILED;
+    }
+    for (size_t k = 0; k < n; k++) {
+        for (size_t i = 0; i < VAD_FRAME; i++) {
+            noise = noise * 1664525u + 1013904223u;
+            x[i] = (int16_t)((int)(noise >> 20) - 2048);
+        }
+        int64_t from = clock_ns();
+        sum += (double)vad_run(v, x);
+        ns[k] = clock_ns() - from;
+    }
+    qsort(ns, n, sizeof(*ns), ascending);
+    printf("{\"bench\":\"vad\",\"unit\":\"ns per 32 ms frame\",\"median\":%lld,\"p90\":%lld,"
+           "\"samples\":%zu,\"mean_probability\":%.4f}\n",
+           (long long)ns[n / 2], (long long)ns[n * 9 / 10], n, sum / (double)n);
+    vad_free(v);
+    vad_weights_free(w);
+    free(ns);
+    return STATUS_DONE;
+}
