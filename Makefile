@@ -9,7 +9,7 @@ LOCAL ?= 1#         0: no local engines, packages of the distribution only
 SAN ?=#             address,undefined or thread: sanitizers, in a build folder of their own
 CPU ?= native#      portable: local engines that run on any CPU of this architecture
 MODELS ?= 1#        0: leave out the tests that need the big models
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 60#  how long each fuzz target runs
 V ?=#               1: show each command
 CC ?= cc
 PYTHON ?= python3
@@ -27,6 +27,8 @@ BUILD ?= build$(if $(findstring address,$(SAN)),-asan)$(if $(findstring thread,$
 
 Q = $(if $(strip $(V)),,@)
 SAY = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),:,echo)
+
+all: # the default goal, before anything that is included
 
 OS := $(shell uname -s)
 GOALS := $(or $(MAKECMDGOALS),all)
@@ -151,10 +153,124 @@ $(BUILD)/.packages: deps/bootstrap.sh deps/packages
 
 # --- testing
 
+-include $(wildcard tests/room/room.mk)
+
 unit: $(UNIT_BINS) ## build and run the unit tests
 	@failed=; for t in $(UNIT_BINS); do $(RUN_ENV) $$t || failed="$$failed $$t"; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
-unit-bins: $(UNIT_BINS)
 
-.PHONY: all help unit unit-bins FORCE
--include $(wildcard tests/room/room.mk)
+test: ## install what is missing, build, fetch the models, run every test (MODELS=0: without the big models)
+	@NOTE="$$(sh deps/announce.sh)" sh deps/bootstrap.sh install $(GROUPS_BUILD) test
+	@$(MAKE) --no-print-directory run-tests
+
+# What `make test` runs once the packages are there. tests/room/room.mk adds to TEST_PROGRAMS.
+run-tests: $(BUILD)/hullo $(UNIT_BINS) $(TEST_PROGRAMS) $(if $(filter 0,$(MODELS)),,$(if $(filter 1,$(LOCAL)),models))
+	@python=$$(sh deps/deps.sh venv) && $(RUN_ENV) HULLO=$(abspath $(BUILD)/hullo) HULLO_BUILD=$(abspath $(BUILD)) \
+	HULLO_SHARE=$(CURDIR)/share $$python tests/tools/run.py --unit $(UNIT_BINS) \
+		--pytest $(wildcard tests/cli tests/peers tests/room tests/tools) \
+		--check 'layers: $$python tests/tools/check_layers.py' 'size: $(MAKE) -s check-size'
+
+models: $(BUILD)/hullo ## fetch and check the models
+	@HULLO_SHARE=$(CURDIR)/share $(BUILD)/hullo models pull --yes
+
+demo: ## install what is missing, build, fetch the models, answer a real recording
+	@NOTE="$$(sh deps/announce.sh)" sh deps/bootstrap.sh install $(GROUPS_BUILD)
+	@$(MAKE) --no-print-directory $(BUILD)/hullo
+	@HULLO=$(BUILD)/hullo HULLO_SHARE=$(CURDIR)/share sh deps/demo.sh
+
+bench: $(BUILD)/hullo $(BENCH_BINS) $(TEST_PROGRAMS) ## measure; each benchmark prints one JSON object
+	@python=$$(sh deps/deps.sh venv) || exit 1; export HULLO=$(abspath $(BUILD)/hullo) HULLO_SHARE=$(CURDIR)/share \
+		HULLO_BUILD=$(abspath $(BUILD)); \
+	for b in $(BENCH_BINS); do $$b || exit 1; done; \
+	for b in $(sort $(wildcard tests/bench/bench_*.py)); do $$python $$b || exit 1; done
+
+fuzz: ## fuzz each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (clang)
+	@sh deps/bootstrap.sh check lint
+	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined BUILD=$(BUILD)-fuzz run-fuzz
+run-fuzz: $(FUZZ_BINS)
+	@for t in $(FUZZ:tests/fuzz/%.c=%); do echo $$t; done | xargs -P $(JOBS) -I '{}' \
+		sh tests/tools/fuzz.sh $(BUILD)/fuzz/'{}' tests/fuzz/corpus/'{}' $(FUZZ_SECONDS)
+
+GROUPS_BUILD = build $(if $(filter 1,$(LOCAL)),local)
+JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# ThreadSanitizer of gcc 12 cannot place its shadow under the address randomisation of recent kernels.
+RUN_ENV = $(if $(findstring thread,$(SAN)),TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tools/tsan.supp \
+	$(shell setarch -R true 2>/dev/null && echo setarch -R)) \
+	$(if $(findstring address,$(SAN)),LSAN_OPTIONS=suppressions=$(CURDIR)/tests/tools/lsan.supp:print_suppressions=0 \
+	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1)
+
+# --- gates
+
+C_FILES = $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch]))
+SCRIPTS = $(sort $(wildcard deps/*.sh tests/*/*.sh .ci/run))
+MAN = $(sort $(wildcard man/*.[1-8]))
+
+check: check-layers check-format lint ## every gate: layers, format, lint
+
+check-layers: ## includes go only right, in the order of the design
+	@$(PYTHON) tests/tools/check_layers.py
+
+check-format: ## clang-format has nothing to change
+	@clang-format --dry-run -Werror $(C_FILES) && echo "format: $(words $(C_FILES)) files as clang-format writes them"
+
+check-size: ## files, functions and their complexity within the limits
+	@$(PYTHON) tests/tools/check_size.py $(C_FILES)
+
+check-shell:
+	@shellcheck $(SCRIPTS) && echo "shell: $(words $(SCRIPTS)) scripts without a complaint"
+
+check-man:
+	@for m in $(MAN); do mandoc -T lint -W warning $$m || exit 1; done; echo "manual: $(words $(MAN)) pages without a complaint"
+
+# Each header compiles by itself.
+check-headers: $(BUILD)/.flags
+	@for h in $(filter src/%.h,$(C_FILES)); do printf '#include "%s"\n' "$${h#src/}" | \
+		$(CC) $(ALL_CFLAGS) -fsyntax-only -x c - || { echo "$$h does not compile by itself" >&2; exit 1; }; done
+
+check-tidy: compile_commands.json
+	@printf '%s\n' $(SRCS) | xargs -P $(JOBS) -n 4 clang-tidy --quiet -p . 2>&1 | \
+		{ ! grep -vE '^[0-9]+ warnings? (and [0-9]+ errors? )?generated|^Suppressed|^Use -header' ; } && \
+		echo "tidy: $(words $(SRCS)) files without a finding"
+
+lint: check-size check-shell check-man check-headers check-tidy ## static analysis, script and manual checks, size limits
+
+compile_commands.json: FORCE ## for editors and clang-tidy
+	@{ sep='['; for f in $(SRCS) $(UNIT) $(FAKES); do \
+		extra=; case $$f in tests/*) extra=$(call quote,$(TEST_CFLAGS));; esac; \
+		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s"}' "$$sep" '$(CURDIR)' "$$f" \
+			"$$(printf '%s' $(call quote,$(CC) $(ALL_CFLAGS) )"$$extra -c $$f" | sed 's/[\\"]/\\&/g')"; sep=,; \
+	done; printf '\n]\n'; } > $@
+
+# --- installing
+
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+LIBDIR = $(DESTDIR)$(PREFIX)/lib/hullo
+SHAREDIR = $(DESTDIR)$(PREFIX)/share/hullo
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+PRIVATE_LIBS = $(if $(filter 1,$(LOCAL)),$(wildcard $(DEPS)/lib/lib*.so* $(DEPS)/lib/lib*.dylib))
+
+# The installed program looks for its libraries beside itself, not in the builder's cache.
+$(BUILD)/install/hullo: $(BUILD)/hullo
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-rpath,'$(ORIGIN)/../lib/hullo' -o $@ \
+		$(BUILD)/src/main.o $(LIB) $(ALL_LIBS)
+
+install: $(BUILD)/install/hullo ## into $(DESTDIR)$(PREFIX)
+	install -d $(BINDIR) $(SHAREDIR) $(MANDIR)/man1 $(if $(PRIVATE_LIBS),$(LIBDIR))
+	install -m 755 $(BUILD)/install/hullo $(BINDIR)/hullo
+	$(if $(PRIVATE_LIBS),cp -P $(PRIVATE_LIBS) $(LIBDIR)/ && cp deps/NOTICES $(LIBDIR)/)
+	$(if $(wildcard share/*),cp -R $(wildcard share/*) $(SHAREDIR)/)
+	$(if $(MAN),install -m 644 $(MAN) $(MANDIR)/man1/)
+
+uninstall: ## what install put there
+	rm -f $(BINDIR)/hullo $(MAN:man/%=$(MANDIR)/man1/%)
+	rm -rf $(LIBDIR) $(SHAREDIR)
+
+deps: ## build the local engines (deps/deps.lock) into the user's cache
+	@sh deps/deps.sh install
+
+clean: ## remove the build folders; downloads and built engines stay in the user's cache
+	rm -rf $(BUILD) build-asan build-tsan build-nolocal build-fuzz compile_commands.json
+
+.PHONY: all help unit test run-tests models demo bench fuzz run-fuzz check check-layers check-format check-size \
+	check-shell check-man check-headers check-tidy lint install uninstall deps clean FORCE

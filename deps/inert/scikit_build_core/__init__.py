@@ -1,0 +1,1 @@
+"""Stands in for a build backend while pip downloads a source archive."""
