@@ -95,6 +95,22 @@ int path_share(char **out, const char *name)
     return existing(out, HULLO_PREFIX "/share/hullo", name);
 }
 
+/* A folder that is there already, by itself or through a link, is fine. */
+static int make_folder(const char *path)
+{
+    struct stat st;
+    int rc;
+
+    if (mkdir(path, 0755) == 0)
+        return 0;
+    rc = -errno;
+    if (rc != -EEXIST && rc != -EISDIR)
+        return rc;
+    if (stat(path, &st) != 0)
+        return -errno;
+    return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
 int path_mkdirs(const char *dir, struct err *e)
 {
     char *path = strdup(dir);
@@ -102,13 +118,13 @@ int path_mkdirs(const char *dir, struct err *e)
 
     if (path == NULL)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
-    for (char *p = path + 1;; p++) {
+    for (char *p = path + (path[0] == '/');; p++) {
         char c = *p;
         if (c != '/' && c != '\0')
             continue;
         *p = '\0';
-        if (mkdir(path, 0755) != 0 && errno != EEXIST && errno != EISDIR) {
-            rc = -errno;
+        rc = make_folder(path);
+        if (rc < 0) {
             err_set(e, STATUS_FAILED, rc, "cannot create folder '%s': %s", path, strerror(-rc));
             break;
         }

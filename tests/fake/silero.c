@@ -71,7 +71,11 @@ void silero_file(struct buf *out, const char *header, const float *weights, size
 void silero_random(float *weights, uint32_t seed)
 {
     for (size_t i = 0; i < SILERO_FLOATS; i++)
-        weights[i] = (float)signal_noise(&seed) / 32768 * (i < CONV1 ? 1 : i < LSTM_IN ? 0.15f : i < LAST ? 0.3f : 2);
+        weights[i] = (float)signal_noise(&seed) / 32768 *
+                     (i < CONV1     ? 1
+                      : i < LSTM_IN ? 0.15f
+                      : i < LAST    ? 0.3f
+                                    : 2);
 }
 
 /* A convolution of width 3 with padding 1, and ReLU; in and out are [channel][frame]. Returns the
