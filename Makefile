@@ -153,34 +153,40 @@ $(BUILD)/.packages: deps/bootstrap.sh deps/packages
 
 # --- testing
 
+# The virtual room brings programs of its own; what they are, it says itself.
 -include $(wildcard tests/room/room.mk)
+TEST_PROGRAMS += $(if $(filter-out Darwin,$(OS)),$(ROOM_PLUGIN) $(if $(ROOM_PLUGIN),$(BUILD)/room/room_click))
 
 unit: $(UNIT_BINS) ## build and run the unit tests
 	@failed=; for t in $(UNIT_BINS); do $(RUN_ENV) $$t || failed="$$failed $$t"; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 test: ## install what is missing, build, fetch the models, run every test (MODELS=0: without the big models)
-	@NOTE="$$(sh deps/announce.sh)" sh deps/bootstrap.sh install $(GROUPS_BUILD) test
+	@ALSO="$$(sh deps/announce.sh)" && export ALSO && sh deps/bootstrap.sh install $(GROUPS_BUILD) test
 	@$(MAKE) --no-print-directory run-tests
 
-# What `make test` runs once the packages are there. tests/room/room.mk adds to TEST_PROGRAMS.
+# What `make test` runs once the packages are there.
 run-tests: $(BUILD)/hullo $(UNIT_BINS) $(TEST_PROGRAMS) $(if $(filter 0,$(MODELS)),,$(if $(filter 1,$(LOCAL)),models))
-	@python=$$(sh deps/deps.sh venv) && $(RUN_ENV) HULLO=$(abspath $(BUILD)/hullo) HULLO_BUILD=$(abspath $(BUILD)) \
-	HULLO_SHARE=$(CURDIR)/share $$python tests/tools/run.py --unit $(UNIT_BINS) \
+	@python=$$(sh deps/deps.sh venv) && HULLO=$(abspath $(BUILD)/hullo) HULLO_BUILD=$(abspath $(BUILD)) \
+	BUILD=$(abspath $(BUILD)) HULLO_SHARE=$(CURDIR)/share $(RUN_ENV) $$python tests/tools/run.py --unit $(UNIT_BINS) \
 		--pytest $(wildcard tests/cli tests/peers tests/room tests/tools) \
-		--check 'layers: $$python tests/tools/check_layers.py' 'size: $(MAKE) -s check-size'
+		--check 'layers: $(PYTHON) tests/tools/check_layers.py' 'size: $(MAKE) -s check-size'
+
+# The unit tests alone, with their sum: for the sanitizers.
+unit-counted: $(UNIT_BINS)
+	@MODELS=0 $(RUN_ENV) $(PYTHON) tests/tools/run.py --unit $(UNIT_BINS)
 
 models: $(BUILD)/hullo ## fetch and check the models
 	@HULLO_SHARE=$(CURDIR)/share $(BUILD)/hullo models pull --yes
 
 demo: ## install what is missing, build, fetch the models, answer a real recording
-	@NOTE="$$(sh deps/announce.sh)" sh deps/bootstrap.sh install $(GROUPS_BUILD)
+	@ALSO="$$(sh deps/announce.sh)" && export ALSO && sh deps/bootstrap.sh install $(GROUPS_BUILD)
 	@$(MAKE) --no-print-directory $(BUILD)/hullo
 	@HULLO=$(BUILD)/hullo HULLO_SHARE=$(CURDIR)/share sh deps/demo.sh
 
 bench: $(BUILD)/hullo $(BENCH_BINS) $(TEST_PROGRAMS) ## measure; each benchmark prints one JSON object
 	@python=$$(sh deps/deps.sh venv) || exit 1; export HULLO=$(abspath $(BUILD)/hullo) HULLO_SHARE=$(CURDIR)/share \
-		HULLO_BUILD=$(abspath $(BUILD)); \
+		HULLO_BUILD=$(abspath $(BUILD)) BUILD=$(abspath $(BUILD)); \
 	for b in $(BENCH_BINS); do $$b || exit 1; done; \
 	for b in $(sort $(wildcard tests/bench/bench_*.py)); do $$python $$b || exit 1; done
 
@@ -194,7 +200,7 @@ run-fuzz: $(FUZZ_BINS)
 GROUPS_BUILD = build $(if $(filter 1,$(LOCAL)),local)
 JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # ThreadSanitizer of gcc 12 cannot place its shadow under the address randomisation of recent kernels.
-RUN_ENV = $(if $(findstring thread,$(SAN)),TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tools/tsan.supp \
+RUN_ENV = $(if $(SAN),env) $(if $(findstring thread,$(SAN)),TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tools/tsan.supp \
 	$(shell setarch -R true 2>/dev/null && echo setarch -R)) \
 	$(if $(findstring address,$(SAN)),LSAN_OPTIONS=suppressions=$(CURDIR)/tests/tools/lsan.supp:print_suppressions=0 \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1)
@@ -272,5 +278,5 @@ deps: ## build the local engines (deps/deps.lock) into the user's cache
 clean: ## remove the build folders; downloads and built engines stay in the user's cache
 	rm -rf $(BUILD) build-asan build-tsan build-nolocal build-fuzz compile_commands.json
 
-.PHONY: all help unit test run-tests models demo bench fuzz run-fuzz check check-layers check-format check-size \
+.PHONY: all help unit unit-counted test run-tests models demo bench fuzz run-fuzz check check-layers check-format check-size \
 	check-shell check-man check-headers check-tidy lint install uninstall deps clean FORCE

@@ -3,7 +3,7 @@
 #   bootstrap.sh check GROUP...    says what is missing and the command that installs it; exit 1 if any
 #   bootstrap.sh install GROUP...  installs what is missing: Debian and Ubuntu, as root or with sudo.
 #                                  Elsewhere the same as check. Nothing missing: no network.
-# NOTE, in the environment, is printed after the list of packages: what else will be fetched.
+# ALSO="BYTES TEXT", in the environment: what else will be fetched, to be said beforehand.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 PKG_CONFIG=${PKG_CONFIG:-pkg-config}
@@ -117,11 +117,37 @@ find_root() {
     sudo -n true 2>/dev/null || [ -t 0 ] || return 1
 }
 
-# Megabytes that apt would fetch. --print-uris names each archive with its size.
-apt_megabytes() {
+# "COUNT BYTES" of what apt would fetch; fails when its lists are not there. --print-uris gives each archive's size.
+apt_plan() {
     # shellcheck disable=SC2086 # a list of words
-    apt-get install -y --no-install-recommends --print-uris $packages 2>/dev/null |
-        awk '/^\047/ { bytes += $3; n++ } END { printf "%d packages, %d MB", n, bytes / 1000000 + 0.5 }'
+    uris=$(apt-get install -y --no-install-recommends --print-uris $packages 2>/dev/null) || return 1
+    echo "$uris" | awk '/^\047/ { bytes += $3; n++ } END { printf "%d %.0f\n", n, bytes }'
+}
+
+# A person sees apt at work; a log is spared the hundreds of lines unless they matter.
+apt_install() {
+    # shellcheck disable=SC2086
+    set -- $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 $packages
+    if [ -t 2 ]; then
+        "$@" >&2
+    else
+        output=$("$@" 2>&1) || {
+            say "$output"
+            return 1
+        }
+    fi
+}
+
+# One line: the packages' plan, what else comes, and the sum.
+announce() {
+    echo "$1 ${ALSO-}" | awk '{
+        if ($1) text = sprintf("%d packages, %.0f MB", $1, $2 / 1e6)
+        also = $0
+        sub(/^[^ ]* [^ ]* ?[^ ]* ?/, "", also)
+        if (also) text = text (text ? "; " : "") also
+        if (text) printf "will fetch: %s; %.0f MB in all\n", text, ($2 + $3) / 1e6
+    }' >&2
 }
 
 install_missing() {
@@ -129,23 +155,19 @@ install_missing() {
         explain
         exit 1
     fi
-    # shellcheck disable=SC2086 # a list of words
-    if ! apt-cache show $packages >/dev/null 2>&1; then
+    if ! plan=$(apt_plan); then
         say "reading the package lists"
-        $as_root apt-get update -qq || say "the package lists could not be read anew; going on with those that are here"
-        find_missing
+        $as_root apt-get update -qq || say "the package lists could not be read anew"
+        find_missing # names may differ now
+        plan=$(apt_plan) || {
+            explain
+            exit 1
+        }
     fi
     say "will install: $packages"
-    say "    to fetch: $(apt_megabytes)"
-    [ -z "${NOTE-}" ] || say "    $NOTE"
-    # shellcheck disable=SC2086
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 $packages >&2 || {
-        # Lists older than the archive name versions that are gone.
-        $as_root apt-get update -qq
-        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 $packages >&2
-    }
+    announce "$plan"
+    # Old lists name versions that the archive no longer has.
+    apt_install || { $as_root apt-get update -qq && apt_install; }
     find_missing
     [ -z "$needs" ] || {
         say "still missing after the installation: $needs"
@@ -169,8 +191,8 @@ install)
     find_missing
     if [ -n "$needs" ]; then
         install_missing
-    elif [ -n "${NOTE-}" ]; then
-        say "$NOTE"
+    else
+        announce "0 0"
     fi
     ;;
 *)
