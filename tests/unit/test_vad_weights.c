@@ -183,6 +183,21 @@ static void a_header_length_that_cannot_be_is_refused(void **state)
     buf_free(&file);
 }
 
+static void a_header_has_a_longest_length(void **state)
+{
+    (void)state;
+    struct buf header = BUF_INIT;
+    struct err e;
+
+    buf_adds(&header, silero_header);
+    while (header.len < 16384)
+        buf_adds(&header, " "); /* as the format pads it */
+    assert_int_equal(parse_header(buf_str(&header), &e), 0);
+    buf_adds(&header, " ");
+    assert_int_equal(parse_header(buf_str(&header), &e), -EINVAL);
+    buf_free(&header);
+}
+
 static void numbers_that_are_no_weights_are_refused(void **state)
 {
     (void)state;
@@ -229,6 +244,7 @@ int main(void)
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(a_file_cut_short_anywhere_is_refused),
         cmocka_unit_test(a_header_length_that_cannot_be_is_refused),
+        cmocka_unit_test(a_header_has_a_longest_length),
         cmocka_unit_test(numbers_that_are_no_weights_are_refused),
         cmocka_unit_test(what_is_no_file_is_told_by_name),
     };
