@@ -3,6 +3,7 @@
 #ifndef HULLO_UTIL_OS_H
 #define HULLO_UTIL_OS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Writes the absolute path of the running program, NUL-terminated. 0, or -ENAMETOOLONG or another
@@ -15,5 +16,15 @@ enum os_role { OS_ROLE_SOUND, OS_ROLE_ENGINE };
  * where the system lets an ordinary user, lowered for model engines. Never fails: a refused
  * priority is not an error. */
 void os_thread_role(const char *name, enum os_role role);
+
+/* A counting semaphore between threads, by which the audio callback wakes its worker. Posting is
+ * the one thing with a system call that a realtime callback may do, and only when somebody waits.
+ */
+struct os_sem;
+
+int os_sem_new(struct os_sem **out);        /* starts at 0; 0, -ENOMEM */
+void os_sem_post(struct os_sem *s);         /* any thread, also a realtime one */
+bool os_sem_wait(struct os_sem *s, int ms); /* false when `ms` passed without a post */
+void os_sem_free(struct os_sem *s);         /* nobody waits any more; NULL is fine */
 
 #endif

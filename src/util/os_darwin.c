@@ -1,10 +1,12 @@
 #include "util/os.h"
 
+#include <dispatch/dispatch.h>
 #include <errno.h>
 #include <mach-o/dyld.h>
 #include <pthread.h>
 #include <pthread/qos.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 int os_self_path(char *out, size_t size)
 {
@@ -18,4 +20,44 @@ void os_thread_role(const char *name, enum os_role role)
     pthread_setname_np(name);
     pthread_set_qos_class_self_np(
         role == OS_ROLE_SOUND ? QOS_CLASS_USER_INTERACTIVE : QOS_CLASS_UTILITY, 0);
+}
+
+struct os_sem {
+    dispatch_semaphore_t sem;
+};
+
+int os_sem_new(struct os_sem **out)
+{
+    struct os_sem *s = malloc(sizeof *s);
+
+    *out = NULL;
+    if (s == NULL)
+        return -ENOMEM;
+    s->sem = dispatch_semaphore_create(0);
+    if (s->sem == NULL) {
+        free(s);
+        return -ENOMEM;
+    }
+    *out = s;
+    return 0;
+}
+
+void os_sem_post(struct os_sem *s)
+{
+    dispatch_semaphore_signal(s->sem);
+}
+
+bool os_sem_wait(struct os_sem *s, int ms)
+{
+    dispatch_time_t until = dispatch_time(DISPATCH_TIME_NOW, (int64_t)ms * 1000000);
+
+    return dispatch_semaphore_wait(s->sem, until) == 0;
+}
+
+void os_sem_free(struct os_sem *s)
+{
+    if (s == NULL)
+        return;
+    dispatch_release(s->sem);
+    free(s);
 }

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 int os_self_path(char *out, size_t size)
@@ -30,4 +33,50 @@ void os_thread_role(const char *name, enum os_role role)
     }
     if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &fifo) != 0)
         setpriority(PRIO_PROCESS, (id_t)gettid(), -10);
+}
+
+struct os_sem {
+    sem_t sem;
+};
+
+int os_sem_new(struct os_sem **out)
+{
+    struct os_sem *s = malloc(sizeof *s);
+
+    *out = s;
+    if (s == NULL)
+        return -ENOMEM;
+    sem_init(&s->sem, 0, 0);
+    return 0;
+}
+
+void os_sem_post(struct os_sem *s)
+{
+    sem_post(&s->sem);
+}
+
+bool os_sem_wait(struct os_sem *s, int ms)
+{
+    struct timespec t;
+    int rc;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_nsec -= 1000000000;
+        t.tv_sec++;
+    }
+    do {
+        rc = sem_clockwait(&s->sem, CLOCK_MONOTONIC, &t);
+    } while (rc != 0 && errno == EINTR);
+    return rc == 0;
+}
+
+void os_sem_free(struct os_sem *s)
+{
+    if (s == NULL)
+        return;
+    sem_destroy(&s->sem);
+    free(s);
 }
