@@ -1,14 +1,14 @@
 /* duplex - the sound path: one open pair of devices, its callback, its rings, its DSP worker.
  *
- *   microphone -> callback -> ring -> worker: resample to 16 kHz -> ring -> duplex_read (control
- * thread) duplex_play (control thread) -> queue -> worker: resample to the device -> block ring ->
- * callback -> loudspeaker
+ *   microphone -> callback -> ring -> worker: resample to 16 kHz -> ring -> duplex_read
+ *   duplex_play -> queue -> worker: resample to the device -> block ring -> callback -> loudspeaker
  *
  * Stopping is an atomic generation number: duplex_flush bumps it, and from the next callback on
  * every block of an older generation is discarded after a fade of 4 ms, whoever wrote it and when.
  * Nothing waits for the control thread. What was played is counted in the callback, per item, after
- * the flush: samples consumed, at the rate of the item. Threads: the control thread is the main
- * loop; functions say when another may call them. */
+ * the flush: samples consumed, at the rate of the item; the fade is not counted. How much of them
+ * is still on its way to the loudspeaker is out_latency_ms, for the caller to take off.
+ * Threads: the control thread is the main loop; functions say when another may call them. */
 #ifndef HULLO_AUDIO_DUPLEX_H
 #define HULLO_AUDIO_DUPLEX_H
 
@@ -38,21 +38,26 @@ int duplex_open(struct duplex **out, const struct duplex_config *config, const s
 size_t duplex_read(struct duplex *d, int16_t *x, size_t n, int64_t *at_ns);
 
 /* Appends speech of `item` (> 0, rising) at rate_hz to what is to be played; copies x. Never
- * blocks. 0, -ENOMEM. */
+ * blocks. Items are played in the order in which they were begun, each when the one before it was
+ * ended or flushed. Samples for an item that was flushed are dropped, however late they come. 0,
+ * -ENOMEM (also with more than 64 Mi samples waiting), -EINVAL: a rate outside 1000..768000 or
+ * not the item's, an item that was ended already, or no playback. */
 int duplex_play(struct duplex *d, uint32_t item, int rate_hz, const int16_t *x, size_t n);
-int duplex_end(
-    struct duplex *d,
-    uint32_t item); /* nothing more comes for this item: DUPLEX_ENDED follows its last sample */
 
-/* Silences everything that was handed to duplex_play so far. Any thread except the callback; takes
- * effect at the next callback. */
+/* Nothing more comes for this item: DUPLEX_ENDED follows its last sample, or at once for an item
+ * without any. 0, -ENOMEM, -EINVAL. */
+int duplex_end(struct duplex *d, uint32_t item);
+
+/* Silences every item that was begun so far. Any thread except the callback, also a signal
+ * handler; takes effect at the next callback. */
 void duplex_flush(struct duplex *d);
 
 enum duplex_event_type {
     DUPLEX_STARTED, /* the item's first sample reached the loudspeaker at .at_ns */
-    DUPLEX_ENDED, /* its last one did, or it was flushed: .played samples (at the item's rate) of it
-                     were heard */
-    DUPLEX_LOST,  /* the device went away; close and open again */
+    DUPLEX_ENDED,   /* its last one did, or it was flushed: .played samples (at the item's rate) of
+                       it were played */
+    DUPLEX_LOST,    /* the device went away or stalled for a second: what was playing was flushed;
+                       close and open again */
 };
 
 struct duplex_event {
@@ -64,12 +69,15 @@ struct duplex_event {
 };
 
 bool duplex_poll(struct duplex *d, struct duplex_event *ev); /* the next event, or false */
-uint64_t duplex_played(const struct duplex *d,
-                       uint32_t item); /* samples of the item heard until now, at its rate */
+
+/* Samples of the item played until now, at its rate; 0 for one that ended long ago (16 items). */
+uint64_t duplex_played(const struct duplex *d, uint32_t item);
 
 struct duplex_stats {
-    uint64_t callbacks, underruns, overruns; /* underruns: callbacks that ran dry inside an item */
-    uint64_t dropped;                        /* captured samples lost because nobody read them */
+    uint64_t callbacks;
+    uint64_t underruns; /* callbacks that ran dry inside an item, or came too late there */
+    uint64_t overruns;  /* callbacks in which captured samples were lost */
+    uint64_t dropped;   /* captured samples lost because nobody read them, at the rate of where */
     double in_latency_ms, out_latency_ms;
     int in_hz, out_hz;
     const char *in_name, *out_name; /* borrowed from d */

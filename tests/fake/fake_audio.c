@@ -1,0 +1,91 @@
+#include "fake/fake_audio.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MOST 8192
+
+struct stream {
+    struct audio_stream base;
+    struct fake_audio *fake;
+};
+
+const char *fake_audio_argument(struct fake_audio *f)
+{
+    snprintf(f->argument, sizeof f->argument, "%p", (void *)f);
+    return f->argument;
+}
+
+static int open_stream(struct audio_stream **out, const char *argument,
+                       const struct audio_config *config, const struct log *log, struct err *e)
+{
+    struct stream *s;
+    void *p = NULL;
+
+    (void)log;
+    *out = NULL;
+    if (sscanf(argument, "%p", &p) != 1)
+        return err_set(e, STATUS_USAGE, -EINVAL, "the fake driver needs its fake");
+    s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
+    s->fake = p;
+    if (s->fake->open_error < 0) {
+        int rc = s->fake->open_error;
+        free(s);
+        return err_set(e, STATUS_AUDIO, rc, "the fake driver refuses");
+    }
+    s->fake->config = *config;
+    s->base.driver = &fake_audio_driver;
+    s->base.in_hz = config->capture ? (s->fake->in_hz > 0 ? s->fake->in_hz : 16000) : 0;
+    s->base.out_hz = config->playback ? (s->fake->out_hz > 0 ? s->fake->out_hz : 16000) : 0;
+    s->base.in_latency_ms = s->base.out_latency_ms = s->fake->latency_ms;
+    *out = &s->base;
+    return 0;
+}
+
+static int start_stream(struct audio_stream *base, struct err *e)
+{
+    (void)e;
+    ((struct stream *)base)->fake->started = true;
+    return 0;
+}
+
+static void close_stream(struct audio_stream *base)
+{
+    struct stream *s = (struct stream *)base;
+
+    if (s == NULL)
+        return;
+    s->fake->closed = true;
+    free(s);
+}
+
+void fake_audio_run(struct fake_audio *f, const int16_t *in, int16_t *out, size_t n)
+{
+    static const int16_t silence[MOST];
+    int16_t unheard[MOST];
+    int hz = f->out_hz > 0 ? f->out_hz : f->in_hz > 0 ? f->in_hz : 16000;
+    struct audio_when when = {.in_ns = f->now_ns - (int64_t)(f->latency_ms * 1e6),
+                              .out_ns = f->now_ns + (int64_t)(f->latency_ms * 1e6)};
+
+    if (n > MOST)
+        abort();
+    f->config.callback(f->config.user, f->config.capture ? (in != NULL ? in : silence) : NULL,
+                       f->config.playback ? (out != NULL ? out : unheard) : NULL, n, &when);
+    f->now_ns += (int64_t)n * 1000000000 / hz;
+}
+
+void fake_audio_lose(struct fake_audio *f)
+{
+    f->config.lost(f->config.user);
+}
+
+const struct audio_driver fake_audio_driver = {
+    .name = "fake",
+    .help = "driven by a test",
+    .open = open_stream,
+    .start = start_stream,
+    .close = close_stream,
+};
