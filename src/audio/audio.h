@@ -58,7 +58,8 @@ struct audio_driver {
     const char *name; /* "portaudio"; chosen with --audio NAME[:ARGUMENT] */
     const char *help; /* one line */
 
-    /* Calls `each` for every device. 0 or a negative errno; no device at all is not an error. */
+    /* Calls `each` for every device. 0 or a negative errno; no device at all is not an error. NULL
+     * for a driver without devices of its own. */
     int (*list)(void (*each)(void *user, const struct audio_device *d), void *user,
                 const struct log *log, struct err *e);
 

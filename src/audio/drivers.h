@@ -1,0 +1,25 @@
+/* drivers - the sound drivers that there are; registry.c lists them.
+ *
+ * null: a device that does not exist: silence in, nothing out, paced by the clock. Its argument is
+ * a list of knobs, KNOB or KNOB=VALUE with commas between:
+ *
+ *   rate=48000     native rate in Hz (1000 to 768000)
+ *   period=10      frames of a callback, in ms
+ *   latency=20     reported for each direction, in ms; by default what the caller asks for
+ *   pace=1         times faster than the clock (decimals); 0: without waiting
+ *   jitter=0       each callback is late by 0 to so many ms, at random (the same at each run)
+ *   late=0         one callback a second is late by so many ms; when that is more than the latency,
+ *                  it reports an overflow and an underflow
+ *   drop-after=S   the device goes away after so many seconds (decimals)
+ *   stall-after=S  callbacks cease after so many seconds, and nobody says so
+ *   refuse-rate    the device takes no rate: opening fails
+ *   no-device      there is no device: opening fails
+ */
+#ifndef HULLO_AUDIO_DRIVERS_H
+#define HULLO_AUDIO_DRIVERS_H
+
+#include "audio/audio.h"
+
+extern const struct audio_driver audio_null;
+
+#endif
