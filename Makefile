@@ -167,6 +167,7 @@ test: ## install what is missing, build, fetch the models, run every test (MODEL
 
 # What `make test` runs once the packages are there.
 run-tests: $(BUILD)/hullo $(UNIT_BINS) $(TEST_PROGRAMS) $(if $(filter 0,$(MODELS)),,$(if $(filter 1,$(LOCAL)),models))
+	@$(if $(filter 0,$(MODELS)),echo 'MODELS=0: the tests that need the big models are left out')
 	@python=$$(sh deps/deps.sh venv) && HULLO=$(abspath $(BUILD)/hullo) HULLO_BUILD=$(abspath $(BUILD)) \
 	BUILD=$(abspath $(BUILD)) HULLO_SHARE=$(CURDIR)/share $(RUN_ENV) $$python tests/tools/run.py --unit $(UNIT_BINS) \
 		--pytest $(wildcard tests/cli tests/peers tests/room tests/tools) \

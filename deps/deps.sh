@@ -198,7 +198,9 @@ build_llama() {
         cmake --build "$building/llama" -j "$jobs" 2>&1 || echo failed >"$building/failed"
     } | tee -a "$log" | show_progress
     [ ! -e "$building/failed" ] || return 1
-    cmake --install "$building/llama" --strip >>"$log" 2>&1
+    cmake --install "$building/llama" --strip >>"$log" 2>&1 || return 1
+    # They would name the folder that is about to move.
+    rm -rf "$building/out/lib/cmake" "$building/out/lib/pkgconfig" "$building/out/bin"
 }
 
 write_flags() {

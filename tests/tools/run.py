@@ -20,7 +20,8 @@ import tempfile
 import time
 import xml.etree.ElementTree
 
-UNIT_SECONDS = 300
+UNIT_SECONDS = 300  # for one program
+PYTEST_SECONDS = 300  # for one test
 CMOCKA_LINE = re.compile(r"^\[  (PASSED|FAILED|SKIPPED)\s*\] (\d+) test", re.M)
 
 
@@ -94,7 +95,8 @@ def run_pytest(folders):
     with tempfile.TemporaryDirectory() as scratch:
         report = os.path.join(scratch, "junit.xml")
         code = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", report, *folders],
+            [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--timeout={PYTEST_SECONDS}",
+             "--junitxml", report, *folders],
             stdin=subprocess.DEVNULL, check=False
         ).returncode
         result = read_junit(report) if os.path.exists(report) else Result()

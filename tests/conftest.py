@@ -1,0 +1,28 @@
+"""What every pytest folder here may use. `make test` sets HULLO, HULLO_BUILD, HULLO_SHARE, BUILD and MODELS."""
+
+import os
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "models: needs the big models; left out with MODELS=0")
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("MODELS", "1") != "0":
+        return
+    for item in items:
+        if item.get_closest_marker("models"):
+            item.add_marker(pytest.mark.skip(reason="MODELS=0 leaves out what needs the big models"))
+
+
+@pytest.fixture(scope="session")
+def hullo():
+    """Absolute path of the program under test."""
+    path = pathlib.Path(os.environ.get("HULLO", ROOT / "build" / "hullo")).absolute()
+    assert path.exists(), f"'{path}' is not built: run make first"
+    return str(path)
