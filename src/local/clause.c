@@ -92,25 +92,38 @@ struct scan {
     size_t words; /* complete ones before i */
 };
 
+/* Where what belongs to the mark at s[i] ends, when it is a pause; 0: it is none, or, with text
+ * still to come, not yet known. */
+static size_t pause_end(const char *s, size_t n, size_t i, bool ended)
+{
+    size_t after, next;
+
+    if (strchr(".!?,;:", s[i]) == NULL || (s[i + 1] != '\0' && strchr(".!?", s[i + 1]) != NULL))
+        return 0;
+    after = i + 1 + closers(s + i + 1);
+    if (after >= n)
+        return ended && !(s[i] == '.' && stop_in_word(s, i, '\0')) ? n : 0;
+    if (!space(s[after]))
+        return 0;
+    next = after + strspn(s + after, " ");
+    if (s[i] == '.' && next >= n && !ended)
+        return 0; /* what follows decides about "p.m." and its like */
+    return s[i] == '.' && stop_in_word(s, i, s[next]) ? 0 : after;
+}
+
+bool clause_pause(const char *s, size_t i)
+{
+    return s[i] != '\0' && pause_end(s, strlen(s), i, true) > 0;
+}
+
 /* End of the clause when the mark at s[i] ends one, else 0. */
 static size_t cut_at_mark(const struct scan *k, size_t i)
 {
-    const char *s = k->s;
-    char mark = s[i];
-    size_t after = i + 1 + closers(s + i + 1);
+    size_t end = pause_end(k->s, k->n, i, k->ended);
 
-    if (strchr(".!?,;:", mark) == NULL || after >= k->n || !space(s[after]))
+    if (end > 0 && strchr(".!?", k->s[i]) == NULL && k->started && k->words + 1 < COMMA_WORDS)
         return 0;
-    if (mark == '.') {
-        size_t next = after + strspn(s + after, " ");
-        if (next >= k->n && !k->ended)
-            return 0; /* what follows decides about "p.m." and its like */
-        if (stop_in_word(s, i, s[next]))
-            return 0;
-    }
-    if (strchr(".!?", mark) == NULL && k->started && k->words + 1 < COMMA_WORDS)
-        return 0;
-    return after;
+    return end;
 }
 
 /* End of the clause when the word that ended before s[i] is as good a place as any, else 0. */

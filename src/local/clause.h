@@ -31,6 +31,10 @@ void clause_add(struct clause *c, const char *piece);
  */
 bool clause_next(struct clause *c, bool ended, struct buf *out);
 
+/* True when the mark at s[i] (one of . ! ? , ; :) is a pause, and not part of a number, a time or
+ * an abbreviation. s is all there is. */
+bool clause_pause(const char *s, size_t i);
+
 void clause_free(struct clause *c); /* leaves *c as after CLAUSE_INIT */
 
 #endif

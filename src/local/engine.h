@@ -73,6 +73,7 @@ struct engine_config {
     const char *name;    /* model name to ask a server for; NULL: the server's only one */
     const char *api_key; /* for a server; NULL: none */
     int threads;         /* 0: what suits the machine */
+    int context; /* language model: how many tokens it can keep in mind; 0: what suits the model */
 };
 
 struct engine_ops {
