@@ -9,6 +9,7 @@
 #include "audio/audiosource.h"
 #include "audio/wav.h"
 #include "dsp/resample.h"
+#include "util/hush.h"
 
 #define OUT_HZ       16000
 #define RATE_MIN     1000
@@ -80,6 +81,17 @@ static sf_count_t vio_write(const void *from, sf_count_t n, void *user)
 static sf_count_t vio_tell(void *user)
 {
     return ((struct audiosource *)user)->at;
+}
+
+/* libmpg123 behind libsndfile prints what it thinks of an MP3 to stderr. */
+static void quiet(const struct audiofile *f, bool begin)
+{
+    if (f->source.kind != AUDIOSOURCE_MP3)
+        return;
+    if (begin)
+        hush_begin();
+    else
+        hush_end();
 }
 
 /* --- opening */
@@ -155,14 +167,16 @@ static int refuse_format(const struct audiofile *f, struct err *e)
                        "cannot read '%s': the installed %s does not know %s; convert it to WAV or "
                        "install libsndfile 1.1 or later",
                        f->name, sf_version_string(), lacking);
+    if (f->source.kind == AUDIOSOURCE_MP3)
+        why = "no MP3 frames found"; /* libsndfile would blame the file system */
     if (strncmp(why, "Error : ", 8) == 0)
         why += 8;
     len = strcspn(why, "\n");
     while (len > 0 && why[len - 1] == '.')
         len--;
     return err_set(e, STATUS_FAILED, -EINVAL,
-                   "cannot read '%s': it is damaged, or of an unknown kind (libsndfile: %.*s); "
-                   "convert it to WAV",
+                   "cannot read '%s': it is damaged, or of a kind that libsndfile does not know "
+                   "(%.*s); convert it to WAV",
                    f->name, (int)(len < 160 ? len : 160), why);
 }
 
@@ -174,7 +188,9 @@ static int open_decoder(struct audiofile *f, struct err *e)
 
     if (rc < 0)
         return rc;
+    quiet(f, true);
     f->decoder = sf_open_virtual(&io, SFM_READ, &info, &f->source);
+    quiet(f, false);
     if (f->decoder == NULL)
         return refuse_format(f, e);
     rc = refuse_shape(f, (unsigned)info.channels, (uint32_t)info.samplerate, e);
@@ -215,7 +231,9 @@ static size_t decode(struct audiofile *f)
 
     if (f->damaged)
         return 0;
+    quiet(f, true);
     got = sf_readf_float(f->decoder, f->frames, BLOCK);
+    quiet(f, false);
     if (got < 0 || got > BLOCK)
         got = 0;
     f->damaged = sf_error(f->decoder) != SF_ERR_NO_ERROR;
@@ -252,10 +270,12 @@ static ssize_t read_raw(struct audiofile *f)
 static void report_end(struct audiofile *f)
 {
     double seconds = (double)f->in / f->rate_hz;
+    /* The length of an MP3 without a table of contents is a guess. */
+    uint64_t slack = f->source.kind == AUDIOSOURCE_MP3 ? f->promised / 10 : 0;
 
     if (f->damaged)
         log_warn(f->log, "'%s' is damaged after %.1f s: the rest is not read", f->name, seconds);
-    else if (!f->warned && f->in < f->promised && f->source.kind != AUDIOSOURCE_MP3)
+    else if (!f->warned && f->in < f->promised - slack)
         log_warn(f->log, "'%s' is cut short: its header promises %.1f s, it ends after %.1f s",
                  f->name, (double)f->promised / f->rate_hz, seconds);
 }
@@ -374,8 +394,11 @@ void audiofile_close(struct audiofile *f)
 {
     if (f == NULL)
         return;
-    if (f->decoder != NULL)
+    if (f->decoder != NULL) {
+        quiet(f, true);
         sf_close(f->decoder);
+        quiet(f, false);
+    }
     audiosource_close(&f->source);
     resample_free(f->resample);
     free(f->frames);

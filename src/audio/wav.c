@@ -117,15 +117,17 @@ void wav_scan(struct wav_info *out, const struct audiosource *s)
 
 void wav_header(unsigned char out[WAV_HEADER_BYTES], int rate_hz, uint64_t data_bytes)
 {
+    static const unsigned char blank[WAV_HEADER_BYTES] = {'R', 'I', 'F',        'F', 0,   0,   0,
+                                                          0,   'W', 'A',        'V', 'E', 'f', 'm',
+                                                          't', ' ', [36] = 'd', 'a', 't', 'a'};
     bool known = data_bytes <= UINT32_MAX - WAV_HEADER_BYTES;
 
-    memcpy(out, "RIFF....WAVEfmt ", 16);
+    memcpy(out, blank, WAV_HEADER_BYTES);
     put32(out + 4, known ? (uint32_t)data_bytes + WAV_HEADER_BYTES - 8 : UINT32_MAX, false);
     put32(out + 16, 16, false);
     put32(out + 20, 1 | 1 << 16, false); /* PCM, one channel */
     put32(out + 24, (uint32_t)rate_hz, false);
     put32(out + 28, (uint32_t)rate_hz * 2, false);
     put32(out + 32, 2 | 16 << 16, false); /* bytes a frame, bits a sample */
-    memcpy(out + 36, "data", 4);
     put32(out + 40, known ? (uint32_t)data_bytes : UINT32_MAX, false);
 }

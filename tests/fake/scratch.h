@@ -18,7 +18,7 @@ void scratch_put(struct scratch *s, const char *name, const void *bytes, size_t 
 unsigned char *scratch_get(struct scratch *s, const char *name, size_t *n); /* free() it */
 size_t scratch_count(const struct scratch *s); /* entries in the folder, hidden ones too */
 
-/* Lets `fd` (0 or 1) be what `other` is (-1: closed) and closes `other`. Returns what
+/* Lets `fd` (0, 1 or 2) be what `other` is (-1: closed) and closes `other`. Returns what
  * scratch_restore needs to undo it. */
 int scratch_redirect(int fd, int other);
 void scratch_restore(int fd, int saved);
