@@ -1,5 +1,6 @@
 /* registry - the only file that names every command, backend and sound driver. The first entry is
  * the default. */
+#include "audio/drivers.h"
 #include "cmd/commands.h"
 
 static const struct command *const commands[] = {
@@ -8,6 +9,8 @@ static const struct command *const commands[] = {
 };
 
 static const struct audio_driver *const audio[] = {
+    &audio_portaudio,
+    &audio_null,
     NULL,
 };
 

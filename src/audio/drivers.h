@@ -1,5 +1,7 @@
 /* drivers - the sound drivers that there are; registry.c lists them.
  *
+ * portaudio: the system's sound devices. No argument.
+ *
  * null: a device that does not exist: silence in, nothing out, paced by the clock. Its argument is
  * a list of knobs, KNOB or KNOB=VALUE with commas between:
  *
@@ -20,6 +22,7 @@
 
 #include "audio/audio.h"
 
+extern const struct audio_driver audio_portaudio;
 extern const struct audio_driver audio_null;
 
 #endif
