@@ -22,10 +22,10 @@ extern const struct engine_kind engine_piper;
 extern const struct engine_kind engine_flite;
 extern const struct engine_kind engine_espeak;
 
-/* Language model and speech-to-text behind an OpenAI-compatible server: http://host:port, .../v1, or
- * the whole address of the endpoint. The language model's name is, when none is given, the first
- * that the server lists; that of speech-to-text "whisper-1". READY comes after the server answered. A
- * speech-to-text request longer than ENGINE_MAX_SECONDS is -EINVAL. */
+/* Language model and speech-to-text behind an OpenAI-compatible server: http://host:port, .../v1,
+ * or the whole address of the endpoint. The language model's name is, when none is given, the first
+ * that the server lists; that of speech-to-text "whisper-1". READY comes after the server answered.
+ * A speech-to-text request longer than ENGINE_MAX_SECONDS is -EINVAL. */
 extern const struct engine_kind engine_llm_http;
 extern const struct engine_kind engine_stt_http;
 

@@ -123,19 +123,17 @@ static int release(struct llm_stream *s, size_t n, struct buf *text)
     return 0;
 }
 
-/* What the first byte that is no white space promises. */
-static int find_form(struct llm_stream *s, const char *bytes, size_t n)
+static bool is_space(char c)
 {
-    static const char space[] = " \t\r\n";
-    size_t i = 0;
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
-    while (i < n && strchr(space, bytes[i]) != NULL)
-        i++;
-    if (i == n)
-        return 0;
-    if (bytes[i] == '<')
+/* What the first byte that is no white space promises. */
+static int find_form(struct llm_stream *s, char first)
+{
+    if (first == '<')
         return not_a_chat(s, "it is a web page");
-    s->form = bytes[i] == '{' ? LLM_STREAM_WHOLE : LLM_STREAM_EVENTS;
+    s->form = first == '{' ? LLM_STREAM_WHOLE : LLM_STREAM_EVENTS;
     return 0;
 }
 
@@ -143,17 +141,23 @@ static int feed(struct llm_stream *s, const char *bytes, size_t n)
 {
     int rc = 0;
 
-    if (s->form == LLM_STREAM_UNKNOWN)
-        rc = find_form(s, bytes, n);
-    if (rc == 0 && s->form == LLM_STREAM_EVENTS)
-        rc = sse_feed(&s->sse, bytes, n, on_event, s);
-    if (rc == 0 && s->form == LLM_STREAM_WHOLE) {
-        if (n > SSE_MAX_BYTES - s->whole.len)
-            return -EMSGSIZE;
-        buf_add(&s->whole, bytes, n);
-        rc = buf_failed(&s->whole) ? -ENOMEM : 0;
+    /* Space before the first byte is dropped, however it is cut. */
+    while (s->form == LLM_STREAM_UNKNOWN && n > 0 && is_space(*bytes)) {
+        bytes++;
+        n--;
     }
-    return rc;
+    if (n == 0)
+        return 0;
+    if (s->form == LLM_STREAM_UNKNOWN)
+        rc = find_form(s, *bytes);
+    if (rc == 0 && s->form == LLM_STREAM_EVENTS)
+        return sse_feed(&s->sse, bytes, n, on_event, s);
+    if (rc < 0)
+        return rc;
+    if (n > SSE_MAX_BYTES - s->whole.len)
+        return -EMSGSIZE;
+    buf_add(&s->whole, bytes, n);
+    return buf_failed(&s->whole) ? -ENOMEM : 0;
 }
 
 static int report(struct llm_stream *s, int rc, struct err *e)

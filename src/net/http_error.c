@@ -96,7 +96,7 @@ void http_error_words(char out[HTTP_ERROR_WORDS], const char *body, size_t n)
         cJSON_Delete(j);
         return;
     }
-    while (skip < n && strchr(" \t\r\n", body[skip]) != NULL)
+    while (skip < n && body[skip] != '\0' && strchr(" \t\r\n", body[skip]) != NULL)
         skip++;
     if (skip < n && body[skip] != '<')
         one_line(out, body + skip, n - skip);
@@ -109,7 +109,7 @@ void http_error_redact(char *s, const char *secret)
     if (n < 6)
         return;
     while ((s = strstr(s, secret)) != NULL) {
-        memcpy(s, "***", 3);
+        memset(s, '*', 3);
         memmove(s + 3, s + n, strlen(s + n) + 1);
         s += 3;
     }

@@ -51,6 +51,7 @@ static const struct {
     {CHUNK("\"Hel\"") CHUNK("\"lo\"") STOP DONE, "Hello", 0, NULL},
     {CHUNK("\"Hello\"") STOP, "Hello", 0, NULL},
     {CHUNK("\"Hello\"") DONE, "Hello", 0, NULL},
+    {"\r\n  " CHUNK("\"Hello\"") STOP, "Hello", 0, NULL},
     {": ping\r\n\r\n" CHUNK("\"x\"") ": ping\n\n" DONE, "x", 0, NULL},
     {CHUNK("null") CHUNK("\"\"") CHUNK("7") CHUNK("{}") CHUNK("\"a\"") STOP DONE, "a", 0, NULL},
     {CHUNK("\"a\"") STOP CHUNK("\"b\"") DONE CHUNK("\"c\""), "a", 0, NULL},
