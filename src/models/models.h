@@ -28,8 +28,9 @@ struct model_info {
     const char *name;  /* "moonshine-tiny-en"; borrowed from the manifest, like every string here */
     const char *title; /* for people */
     enum model_role role;
-    const char *licence; /* SPDX, and where its text is */
-    uint64_t bytes;      /* on disk */
+    const char *licence;      /* SPDX */
+    const char *licence_text; /* where it can be read */
+    uint64_t bytes;           /* on disk */
     uint64_t fetch_bytes;
     bool standard; /* part of what `hullo models pull` fetches by itself */
     bool present; /* all files there, with the right sizes, and checked against their sha256 once */
@@ -45,6 +46,17 @@ size_t models_count(const struct models *m);
 int models_info(const struct models *m, size_t i,
                 struct model_info *out); /* in the order of the manifest, best first */
 int models_index(const struct models *m, const char *name); /* or -ENOENT */
+
+/* What of the standard set is not there: for asking somebody before much is fetched. */
+struct models_missing {
+    size_t *indices, count; /* for models_info */
+    uint64_t fetch_bytes, bytes;
+};
+
+/* roles: a set of 1u << MODEL_..., as many as wanted. -ENOMEM. models_missing_free in either
+ * case. */
+int models_missing(const struct models *m, unsigned roles, struct models_missing *out);
+void models_missing_free(struct models_missing *missing);
 
 /* Path of the model's folder (file NULL) or of one of its files; malloc'd. Checks the files' sha256
  * when that was not done before (a stamp beside each file remembers size, time and sha256). -ENOENT

@@ -5,10 +5,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
 
 /* Writes the absolute path of the running program, NUL-terminated. 0, or -ENAMETOOLONG or another
  * negative errno. */
 int os_self_path(char *out, size_t size);
+
+/* When the file was last changed, in nanoseconds since 1970. */
+int64_t os_modified_ns(const struct stat *st);
 
 enum os_role { OS_ROLE_SOUND, OS_ROLE_ENGINE };
 

@@ -61,3 +61,8 @@ void os_sem_free(struct os_sem *s)
     dispatch_release(s->sem);
     free(s);
 }
+
+int64_t os_modified_ns(const struct stat *st)
+{
+    return (int64_t)st->st_mtimespec.tv_sec * 1000000000 + st->st_mtimespec.tv_nsec;
+}

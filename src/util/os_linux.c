@@ -80,3 +80,8 @@ void os_sem_free(struct os_sem *s)
     sem_destroy(&s->sem);
     free(s);
 }
+
+int64_t os_modified_ns(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
