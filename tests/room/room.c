@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define IDLE_NS     100000000 /* with no stream to let time pass for this long, the writer does */
+#define IDLE_STEPS  50        /* a second, and then the writer writes before it goes on */
 #define TOGETHER_NS 3000000   /* so far apart may the starts be that are meant to be one */
 
 /* State at file scope: PortAudio opens the two directions by name, each by itself, and this is the
@@ -98,10 +99,11 @@ static void on_idle(void *user)
 {
     struct room *r = user;
     int64_t now = room_now_ns();
+    int i;
 
     if (pthread_mutex_trylock(&r->lock) != 0)
         return;
-    while (r->clock_ns != 0 && now - r->advanced_ns > IDLE_NS)
+    for (i = 0; i < IDLE_STEPS && r->clock_ns != 0 && now - r->advanced_ns > IDLE_NS; i++)
         room_advance(r, r->advanced_ns + IDLE_NS / 5);
     (void)room_is_lost(r, now); /* for the event */
     pthread_mutex_unlock(&r->lock);

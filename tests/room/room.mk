@@ -14,18 +14,27 @@ endif
 
 # The room keeps its threads when ALSA unloads its plugins: nodelete.
 $(ROOM_PLUGIN): $(BUILD)/room/pcm_room.o $(ROOM_PARTS:%=$(BUILD)/room/%.o)
-	$(CC) -shared $(LDFLAGS) -Wl,-z,nodelete -pthread -o $@ $^ -lasound -lm
+	$(SAY) '  LINK  $@'
+	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-z,nodelete -pthread -o $@ $^ -lasound -lm
 $(BUILD)/room/%.o: tests/room/%.c tests/room/room.mk
 	@mkdir -p $(@D)
-	$(CC) $(ROOM_CFLAGS) -MMD -MP -c -o $@ $<
+	$(SAY) '  CC    $<'
+	$(Q)$(CC) $(ROOM_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/room/pcm_room.o: ROOM_CFLAGS += -DPIC
 $(BUILD)/room/room_click: $(BUILD)/room/room_click.o
-	$(CC) $(LDFLAGS) -pthread -o $@ $^ -lportaudio -lm
+	$(SAY) '  LINK  $@'
+	$(Q)$(CC) $(LDFLAGS) -pthread -o $@ $^ -lportaudio -lm
 
 # The unit tests of the acoustics link them as they are.
 $(BUILD)/tests/test_room_dsp: $(BUILD)/room/room_dsp.o
 $(BUILD)/tests/test_room_air: $(BUILD)/room/room_dsp.o $(BUILD)/room/room_wav.o \
 	$(BUILD)/room/room_knobs.o $(BUILD)/room/room_air.o
 
-.PHONY: room
+.PHONY: room bench
 -include $(wildcard $(BUILD)/room/*.d)
+
+# What tests/bench/bench_callback.py runs in the room.
+ROOM_BENCH = $(BUILD)/bench/flush_probe $(if $(filter 1,$(LOCAL)),$(BUILD)/bench/llm_loop)
+bench: $(ROOM_BENCH)
+.SECONDARY: $(ROOM_BENCH:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.o)
+-include $(ROOM_BENCH:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d)

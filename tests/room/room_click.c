@@ -9,8 +9,8 @@
  *     capture=1 playback=1
  *     reopen=0         1: when no callback has come for 200 ms, close, and open again when it works
  *
- * Prints one JSON object: callbacks, frames, flags seen, the clicks heard back (callback frames
- * from playing a click to capturing it), the highest |sample| heard, and how late callbacks came.
+ * Prints one JSON object: callbacks, frames, flags seen, the clicks heard back (frames from
+ * playing a click to capturing it), and the highest |sample| heard.
  */
 #include <errno.h>
 #include <math.h>
@@ -27,7 +27,6 @@
 #define CLICK_MS   250
 #define CLICK      16000
 #define HEARD_MAX  256
-#define TIMES_MAX  65536
 #define CLICK_HEAR 1000
 
 struct click {
@@ -40,8 +39,6 @@ struct click {
     bool waiting;
     atomic_ulong callbacks, overflows, underflows;
     int highest, heard[HEARD_MAX], n_heard;
-    int64_t at[TIMES_MAX];
-    uint64_t at_frame[TIMES_MAX];
     atomic_bool finished;
 };
 
@@ -94,13 +91,9 @@ static int callback(const void *in, void *out, unsigned long n, const PaStreamCa
                     PaStreamCallbackFlags flags, void *user)
 {
     struct click *c = user;
-    unsigned long k = atomic_fetch_add(&c->callbacks, 1);
 
     (void)t;
-    if (k < TIMES_MAX) {
-        c->at[k] = now_ns();
-        c->at_frame[k] = c->frames;
-    }
+    atomic_fetch_add(&c->callbacks, 1);
     if (flags & (paInputOverflow | paInputUnderflow))
         atomic_fetch_add(&c->overflows, 1);
     if (flags & (paOutputUnderflow | paOutputOverflow))
@@ -155,37 +148,6 @@ static bool option(struct click *c, const char *arg)
     return false;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-/* How late each callback came: its time against the line through the earliest ones. */
-static void print_lateness(struct click *c)
-{
-    unsigned long n = atomic_load(&c->callbacks), i;
-    double *late, base = 1e18;
-
-    n = n > TIMES_MAX ? TIMES_MAX : n;
-    late = calloc(n + 1, sizeof *late);
-    if (late == NULL || n < 20)
-        goto out;
-    for (i = 10; i < n; i++) {
-        late[i] = (double)(c->at[i] - c->at[0]) * 1e-6 -
-                  (double)(c->at_frame[i] - c->at_frame[0]) * 1000 / c->rate;
-        base = late[i] < base ? late[i] : base;
-    }
-    for (i = 10; i < n; i++)
-        late[i - 10] = late[i] - base;
-    qsort(late, n - 10, sizeof *late, by_value);
-    printf(",\"late_ms\":{\"n\":%lu,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"max\":%.3f}", n - 10,
-           late[(n - 10) / 2], late[(n - 10) * 9 / 10], late[(n - 10) * 99 / 100], late[n - 11]);
-out:
-    free(late);
-}
-
 static void print(struct click *c, PaStream *stream)
 {
     const PaStreamInfo *info = Pa_GetStreamInfo(stream);
@@ -197,7 +159,6 @@ static void print(struct click *c, PaStream *stream)
     printf(",\"reopened\":%lu", c->reopened);
     printf(",\"latency_ms\":[%.2f,%.2f],\"rate\":%.0f", info->inputLatency * 1000,
            info->outputLatency * 1000, info->sampleRate);
-    print_lateness(c);
     printf(",\"round_trip\":[");
     for (i = 0; i < c->n_heard; i++)
         printf("%s%d", i > 0 ? "," : "", c->heard[i]);
