@@ -71,7 +71,7 @@ cpu_flags() {
     esac
 }
 
-# Without OpenMP: its threads and those of ONNX Runtime would fight for the same cores.
+# Without OpenMP: its threads and those of ONNX Runtime would fight for the same cores. patience.h does its part.
 llama_flags="-DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DCMAKE_INSTALL_LIBDIR=lib -DGGML_OPENMP=OFF
     -DGGML_CCACHE=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_CURL=OFF -DLLAMA_BUILD_COMMON=OFF -DLLAMA_BUILD_TESTS=OFF
     -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_APP=OFF
@@ -95,7 +95,7 @@ system_llama || wanted="$wanted llama-cpp-python"
 
 find_key() {
     key=$({
-        cat "$here/deps.lock"
+        cat "$here/deps.lock" "$here/patience.h"
         echo "1 $wanted $platform $llama_flags"
         cpu_features
         # Libraries built against one C library do not run on an older one.
@@ -193,7 +193,8 @@ build_llama() {
     tar -xzf "$downloads/$file" -C "$building/source" "${file%.tar.gz}/vendor/llama.cpp"
     # shellcheck disable=SC2086 # a list of flags
     cmake -S "$building/source/${file%.tar.gz}/vendor/llama.cpp" -B "$building/llama" -G 'Unix Makefiles' \
-        -DCMAKE_INSTALL_PREFIX="$building/out" -DCMAKE_INSTALL_RPATH="$origin" $llama_flags >"$log" 2>&1 || return 1
+        -DCMAKE_INSTALL_PREFIX="$building/out" -DCMAKE_INSTALL_RPATH="$origin" \
+        -DCMAKE_C_FLAGS="-include '$here/patience.h'" $llama_flags >"$log" 2>&1 || return 1
     {
         cmake --build "$building/llama" -j "$jobs" 2>&1 || echo failed >"$building/failed"
     } | tee -a "$log" | show_progress

@@ -2,11 +2,10 @@
  * the default. */
 #include "audio/drivers.h"
 #include "cmd/commands.h"
+#include "local/local.h"
 
 static const struct command *const commands[] = {
-    &command_devices,
-    &command_models,
-    NULL,
+    &command_chat, &command_ask, &command_devices, &command_models, NULL,
 };
 
 static const struct audio_driver *const audio[] = {
@@ -16,6 +15,7 @@ static const struct audio_driver *const audio[] = {
 };
 
 static const struct backend_kind *const backends[] = {
+    &backend_local,
     NULL,
 };
 

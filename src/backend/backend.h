@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <uv.h>
 
 #include "util/err.h"
@@ -18,24 +17,23 @@
 struct models;
 
 enum backend_event_type {
-    BACKEND_READY,  /* may be used; .text says what it runs on, for people */
-    BACKEND_NOTICE, /* .text: something people should know, such as a lower step of the ladder in
-                       use */
+    BACKEND_READY,          /* may be used; .text says what it runs on, for people */
+    BACKEND_NOTICE,         /* .text: something people should know, such as a lower step in use */
     BACKEND_SPEECH_STARTED, /* .at: first sample of the user's turn, counted since open or clear */
     BACKEND_SPEECH_STOPPED, /* .at: sample after the last speech of the turn */
-    BACKEND_HEARD_PARTIAL,  /* .text: what the user has said so far in this turn (replaces earlier
-                               partials) */
-    BACKEND_HEARD,          /* .text: the user's turn, final; "" when there were no words in it */
-    BACKEND_REPLY_STARTED,  /* .item: id of the reply that events from here on belong to */
+    BACKEND_HEARD,          /* .text: the user's turn, final; "" when it had no words. .committed */
+    BACKEND_REPLY_STARTED,  /* .item: the reply that events from here on belong to; follows each
+                               HEARD  with words */
     BACKEND_REPLY_TEXT,     /* .text: the next piece of the reply's text */
     BACKEND_REPLY_AUDIO,    /* .samples, .count, .rate_hz: the next piece of the reply's speech */
-    BACKEND_REPLY_DONE,     /* the reply is complete or was cancelled (.cancelled); .timing */
+    BACKEND_REPLY_DONE,     /* exactly one for each REPLY_STARTED: it is complete, failed, or was
+                               .cancelled; .timing */
     BACKEND_ERROR, /* .error; .fatal: the backend is of no use any more; else the turn in hand
                       failed */
 };
 
 /* Stages of a turn, in milliseconds after the end of input (the commit, or the end-of-turn
- * decision); -1: did not happen. */
+ * decision); what was ready before it is 0; -1: did not happen. */
 struct backend_timing {
     double heard_ms, first_token_ms, first_clause_ms, first_audio_ms, done_ms;
 };
@@ -48,7 +46,7 @@ struct backend_event {
     const int16_t *samples;
     size_t count;
     int rate_hz;
-    bool committed; /* of HEARD: this turn was ended by commit or send_text */
+    bool committed; /* this turn was ended by commit or send_text */
     bool cancelled, fatal;
     struct backend_timing timing;
     const struct err *error;
@@ -78,12 +76,12 @@ struct backend_ops {
     /* The user's turn ends here: exactly one HEARD with .committed follows, and a reply if there
      * were words in it. */
     int (*commit)(struct backend *b);
-    void (*detect_turns)(struct backend *b, bool on); /* turn detection in mid-conversation */
+    void (*detect_turns)(struct backend *b, bool on); /* turn detection, in mid-conversation */
     void (*clear)(struct backend *b); /* drops audio that has not become a turn; sample counts start
                                          again at 0 */
 
-    int (*send_text)(struct backend *b,
-                     const char *text); /* a user's turn in writing; a reply is asked for */
+    int (*send_text)(struct backend *b, const char *text); /* a user's turn in writing, as if
+                                                              committed */
 
     /* Stops the reply in hand: no event of it follows except REPLY_DONE with .cancelled. No reply:
      * nothing happens. */
@@ -93,8 +91,11 @@ struct backend_ops {
      * keeps no more. */
     void (*truncate)(struct backend *b, uint32_t item, double played_ms);
 
-    void (*close)(
-        struct backend *b); /* stops everything and frees b; no event follows; NULL is fine */
+    /* Drops every turn in hand, without further events, and starts a conversation without memory.
+     */
+    void (*forget)(struct backend *b);
+
+    void (*close)(struct backend *b); /* stops everything and frees b; no event follows */
 };
 
 struct backend_config {
@@ -103,20 +104,19 @@ struct backend_config {
     backend_event_fn *event;
     void *user;
     const struct models *models;
-    const char *instructions; /* system prompt; NULL: the backend's own */
-    const char *model;        /* by name; NULL: the best there is */
-    const char *model_path;   /* a model file of the user's; NULL: none */
-    const char *llm_url, *stt_url,
-        *api_key;        /* servers that stand in for local engines; NULL: none */
-    const char *voice;   /* "auto" or by name */
-    bool speak;          /* speech is wanted, not only text */
-    bool turn_detection; /* the backend ends turns, else commit does */
-    int wait_ms;         /* silence that ends a turn */
+    const char *instructions;                /* system prompt; NULL: the backend's own */
+    const char *model;                       /* by name; NULL: the best there is */
+    const char *model_path;                  /* a model file of the user's; NULL: none */
+    const char *llm_url, *stt_url, *api_key; /* servers in place of local engines; NULL: none */
+    const char *voice;                       /* "auto" or by name */
+    bool speak;                              /* speech is wanted, not only text */
+    bool turn_detection;                     /* the backend ends turns, else commit does */
+    int wait_ms;                             /* silence that ends a turn */
     int max_tokens;
 };
 
-/* What the registry lists. Strings of the config are copied or outlive the backend. open returns at
- * once; READY or a fatal ERROR follows on the loop. */
+/* What the registry lists. Strings of the config outlive the backend. open returns at once; READY
+ * or a fatal ERROR follows on the loop. */
 struct backend_kind {
     const char *name, *help;
     int (*open)(struct backend **out, const struct backend_config *config, struct err *e);

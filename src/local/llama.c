@@ -42,11 +42,13 @@ struct llm {
     const struct worker_job *job; /* in hand; for the abort callback */
 };
 
-/* libllama logs in pieces; a lone "." is its progress. */
+/* libllama tells a great deal; what goes wrong is worth a line. It logs in pieces: a lone "." is
+ * its progress. */
 static void on_log(enum ggml_log_level level, const char *text, void *user)
 {
-    (void)level;
-    if (user != NULL && strlen(text) > 1)
+    bool trouble = level == GGML_LOG_LEVEL_WARN || level == GGML_LOG_LEVEL_ERROR;
+
+    if (user != NULL && trouble && strlen(text) > 1)
         log_debug((const struct log *)user, "llama: %.*s", (int)strcspn(text, "\n"), text);
 }
 

@@ -284,6 +284,8 @@ static int read_model(struct reader *r, struct model *model, const cJSON *o)
             return rc;
         info->bytes += f->keep ? f->bytes : 0;
     }
+    if (model->file_count == 1)
+        info->file = model->files[0].name;
     info->fetch_bytes = fetch_bytes(model);
     return 0;
 }

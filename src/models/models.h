@@ -30,6 +30,7 @@ struct model_info {
     enum model_role role;
     const char *licence;      /* SPDX */
     const char *licence_text; /* where it can be read */
+    const char *file;         /* of a model that is one file: its name; else NULL */
     uint64_t bytes;           /* on disk */
     uint64_t fetch_bytes;
     bool standard; /* part of what `hullo models pull` fetches by itself */

@@ -1,0 +1,267 @@
+/* chat - a conversation, live: microphone to loudspeaker. */
+#include "cmd/commands.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/setup.h"
+#include "ui/stop.h"
+#include "ui/view.h"
+#include "util/buf.h"
+#include "util/text.h"
+
+#define LINE_MAX_BYTES 4096
+
+struct chat {
+    const struct app *app;
+    uv_loop_t loop;
+    struct stop stop;
+    uv_poll_t keys; /* stdin, where it can be polled */
+    bool has_keys, keys_ended;
+    bool terminal; /* somebody sits there */
+    struct buf line;
+    struct session *session;
+    struct view view;
+    bool ready;
+    size_t owed; /* written turns without a reply yet */
+    int signum;
+    struct err fatal;
+};
+
+static void leave(struct chat *c)
+{
+    uv_stop(&c->loop);
+}
+
+/* Input that ended in a pipe leaves once what was written in it is answered. */
+static void maybe_leave(struct chat *c)
+{
+    if (c->keys_ended && (c->terminal || (c->owed == 0 && !session_replying(c->session))))
+        leave(c);
+}
+
+/* --- keys
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Enter stops the answer; a line with words is a turn in writing. */
+static void on_line(struct chat *c, char *text)
+{
+    text_clean(text);
+    if (text_blank(text)) {
+        session_stop(c->session);
+    } else if (session_text(c->session, text) == 0) {
+        c->owed++;
+    }
+}
+
+static void take_lines(struct chat *c)
+{
+    char *end;
+
+    while (c->line.len > 0 && (end = memchr(c->line.data, '\n', c->line.len)) != NULL) {
+        *end = '\0';
+        on_line(c, c->line.data);
+        buf_drop(&c->line, (size_t)(end - c->line.data) + 1);
+    }
+    if (c->line.len > LINE_MAX_BYTES) {
+        log_warn(c->app->log, "a line longer than %d bytes is dropped", LINE_MAX_BYTES);
+        buf_clear(&c->line);
+    }
+}
+
+static void on_keys(uv_poll_t *handle, int status, int events)
+{
+    struct chat *c = handle->data;
+    char bytes[512];
+    ssize_t n = status < 0 ? 0 : read(STDIN_FILENO, bytes, sizeof bytes);
+
+    (void)events;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n > 0) {
+        buf_add(&c->line, bytes, (size_t)n);
+        take_lines(c);
+        return;
+    }
+    uv_poll_stop(handle);
+    if (c->line.len > 0) {
+        buf_adds(&c->line, "\n");
+        take_lines(c);
+    }
+    c->keys_ended = true;
+    maybe_leave(c);
+}
+
+static void open_keys(struct chat *c)
+{
+    if (options_has(c->app->options, OPT_NO_INPUT))
+        return;
+    c->terminal = isatty(STDIN_FILENO);
+    c->keys.data = c;
+    /* A plain file or a closed stdin cannot be polled: there are no keys then, as with --no-input.
+     */
+    if (uv_poll_init(&c->loop, &c->keys, STDIN_FILENO) < 0)
+        return;
+    c->has_keys = true;
+}
+
+/* Ctrl-C stops the answer; when there is none, or the second time, it leaves. */
+static void on_stop(void *user, int signum)
+{
+    struct chat *c = user;
+
+    if (signum == SIGINT && c->signum == 0 && session_replying(c->session)) {
+        c->signum = SIGINT;
+        session_stop(c->session);
+        return;
+    }
+    c->signum = signum;
+    leave(c);
+}
+
+/* --- events
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+static void greet(struct chat *c)
+{
+    c->ready = true;
+    if (c->has_keys)
+        uv_poll_start(&c->keys, UV_READABLE, on_keys);
+    if (c->terminal)
+        log_info(c->app->log, "speak, or write a line. Enter stops an answer, Ctrl-D leaves. The "
+                              "microphone rests while hullo speaks.");
+}
+
+static void on_session(void *user, const struct session_event *ev)
+{
+    struct chat *c = user;
+
+    view_show(&c->view, ev);
+    switch (ev->type) {
+    case SESSION_READY:
+        greet(c);
+        break;
+    case SESSION_HEARD:
+        c->owed -= ev->committed && c->owed > 0;
+        break;
+    case SESSION_REPLY_DONE:
+        c->signum = 0;
+        maybe_leave(c);
+        break;
+    case SESSION_ERROR:
+        if (ev->fatal) {
+            c->fatal = *ev->error;
+            leave(c);
+        }
+        break;
+    case SESSION_NOTICE:
+    case SESSION_SPEECH:
+    case SESSION_REPLY_TEXT:
+    case SESSION_REPLY_AUDIO:
+    case SESSION_REPLY_SOUND:
+        break;
+    }
+}
+
+/* --- the command
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static int open_session(struct chat *c, const struct models *models, struct err *e)
+{
+    struct session_config config = {.loop = &c->loop, .event = on_session, .user = c};
+    int rc = setup_session(&config, c->app, models, e);
+
+    if (rc < 0)
+        return rc;
+    config.sound.capture = config.sound.playback = true;
+    config.backend_config.speak = true;
+    config.backend_config.turn_detection = true;
+    return session_open(&c->session, &config, e);
+}
+
+static enum status outcome(const struct chat *c, struct err *e)
+{
+    if (c->fatal.status != STATUS_DONE) {
+        *e = c->fatal;
+        return c->fatal.status;
+    }
+    if (c->signum == 0)
+        return STATUS_DONE;
+    return c->signum == SIGINT ? STATUS_INTERRUPTED : STATUS_TERMINATED;
+}
+
+static enum status talk(struct chat *c, const struct models *models, struct err *e)
+{
+    enum status status;
+
+    uv_loop_init(&c->loop);
+    stop_init(&c->stop, &c->loop, on_stop, c);
+    view_init(&c->view, c->app->log, options_has(c->app->options, OPT_JSON));
+    open_keys(c);
+    if (open_session(c, models, e) < 0) {
+        status = e->status;
+    } else {
+        uv_run(&c->loop, UV_RUN_DEFAULT);
+        status = outcome(c, e);
+    }
+    session_close(c->session);
+    stop_close(&c->stop);
+    if (c->has_keys)
+        uv_close((uv_handle_t *)&c->keys, NULL);
+    uv_run(&c->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&c->loop);
+    view_free(&c->view);
+    buf_free(&c->line);
+    return status;
+}
+
+static enum status run(const struct app *app, struct err *e)
+{
+    struct chat *c;
+    struct models *models;
+    enum status status;
+
+    if (app->options->operand_count > 0) {
+        err_set(e, STATUS_USAGE, -EINVAL,
+                "chat takes no operand '%s'; `hullo ask` takes recordings",
+                app->options->operands[0]);
+        return STATUS_USAGE;
+    }
+    if (setup_models(&models, app, e) < 0)
+        return e->status;
+    c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
+        models_close(models);
+        return STATUS_FAILED;
+    }
+    c->app = app;
+    status = talk(c, models, e);
+    free(c);
+    models_close(models);
+    return status;
+}
+
+static const enum option_id options[] = {
+    OPT_EAGERNESS,     OPT_SYSTEM, OPT_MODEL,      OPT_LOCAL_MODEL, OPT_LLM_URL,
+    OPT_STT_URL,       OPT_VOICE,  OPT_MAX_TOKENS, OPT_AUDIO,       OPT_INPUT_DEVICE,
+    OPT_OUTPUT_DEVICE, OPT_JSON,   OPT_NO_INPUT,   OPT_YES,         OPT_COUNT};
+
+const struct command command_chat = {
+    .name = "chat",
+    .summary = "talk, live (the default command)",
+    .operands = "",
+    .about =
+        "Listens to the microphone and answers through the loudspeaker, turn after turn. Enter "
+        "stops\n"
+        "an answer, a written line is a turn too; Ctrl-C stops the answer, a second one leaves;\n"
+        "Ctrl-D leaves.",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,17 @@
+/* outputs - where each input's reply goes: `-o FILE`, `-o FOLDER` or `-o -`. */
+#ifndef HULLO_CMD_OUTPUTS_H
+#define HULLO_CMD_OUTPUTS_H
+
+#include <stddef.h>
+
+#include "util/err.h"
+
+/* Names the output for each of `count` inputs. output NULL: none (*out is an array of NULLs). A
+ * folder (existing, or ending in '/', then it is made): NAME.wav for each input NAME.EXT, stdin.wav
+ * for "-"; equal names get -2, -3, ... in the order of the inputs. A file takes one input only; "-"
+ * any number. *out is an array of malloc'd strings. */
+int outputs_plan(char ***out, const char *output, const char *const *inputs, size_t count,
+                 struct err *e);
+void outputs_free(char **names, size_t count);
+
+#endif

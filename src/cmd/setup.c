@@ -1,0 +1,106 @@
+#include "cmd/setup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/fetch.h"
+
+/* Milliseconds of silence that end a turn, in the order of the option's choices: low, medium, high.
+ */
+static int wait_ms(const char *eagerness)
+{
+    if (strcmp(eagerness, "low") == 0)
+        return 1000;
+    return strcmp(eagerness, "high") == 0 ? 300 : 600;
+}
+
+/* "NAME" or "NAME:ARGUMENT". */
+static int find_driver(struct duplex_config *c, const struct app *app, struct err *e)
+{
+    const char *want = options_text(app->options, OPT_AUDIO), *colon = strchr(want, ':');
+    size_t n = colon != NULL ? (size_t)(colon - want) : strlen(want);
+
+    for (const struct audio_driver *const *d = app->registry->audio; *d != NULL; d++) {
+        if (strlen((*d)->name) == n && memcmp((*d)->name, want, n) == 0) {
+            c->driver = *d;
+            c->argument = colon != NULL ? colon + 1 : NULL;
+            return 0;
+        }
+    }
+    return err_set(e, STATUS_USAGE, -EINVAL,
+                   "no sound driver '%.*s'; there are portaudio, file and null", (int)n, want);
+}
+
+int setup_session(struct session_config *c, const struct app *app, const struct models *models,
+                  struct err *e)
+{
+    const struct options *o = app->options;
+
+    c->log = app->log;
+    c->backend = app->registry->backends[0];
+    c->backend_config = (struct backend_config){
+        .models = models,
+        .instructions = options_text(o, OPT_SYSTEM),
+        .model = options_text(o, OPT_MODEL),
+        .model_path = options_text(o, OPT_LOCAL_MODEL),
+        .llm_url = options_text(o, OPT_LLM_URL),
+        .stt_url = options_text(o, OPT_STT_URL),
+        .api_key = getenv("HULLO_API_KEY"),
+        .voice = options_text(o, OPT_VOICE),
+        .wait_ms = wait_ms(options_text(o, OPT_EAGERNESS)),
+        .max_tokens = (int)options_number(o, OPT_MAX_TOKENS),
+    };
+    c->sound.input = options_text(o, OPT_INPUT_DEVICE);
+    c->sound.output = options_text(o, OPT_OUTPUT_DEVICE);
+    return find_driver(&c->sound, app, e);
+}
+
+/* --- models
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+static bool have_role(const struct models *m, enum model_role role)
+{
+    struct model_info info;
+
+    for (size_t i = 0; i < models_count(m); i++)
+        if (models_info(m, i, &info) == 0 && info.role == role && info.present)
+            return true;
+    return false;
+}
+
+/* Whether a conversation can be had at all; a better voice or model is only a wish. */
+static bool enough(const struct models *m, const struct options *o)
+{
+    bool stt = options_has(o, OPT_STT_URL) || have_role(m, MODEL_STT);
+    bool llm =
+        options_has(o, OPT_LLM_URL) || options_has(o, OPT_LOCAL_MODEL) || have_role(m, MODEL_LLM);
+
+    return have_role(m, MODEL_VAD) && stt && llm;
+}
+
+/* The roles that a local model must fill with these options. */
+static unsigned roles(const struct options *o)
+{
+    unsigned set = 1u << MODEL_VAD | 1u << MODEL_TTS;
+
+    if (!options_has(o, OPT_STT_URL))
+        set |= 1u << MODEL_STT;
+    if (!options_has(o, OPT_LLM_URL) && !options_has(o, OPT_LOCAL_MODEL))
+        set |= 1u << MODEL_LLM;
+    return set;
+}
+
+int setup_models(struct models **out, const struct app *app, struct err *e)
+{
+    int rc = models_open(out, app->log, e);
+
+    if (rc < 0 || enough(*out, app->options))
+        return rc;
+    if (fetch_missing(app, *out, roles(app->options), e) == STATUS_DONE)
+        return 0;
+    models_close(*out);
+    *out = NULL;
+    return -ENOENT;
+}

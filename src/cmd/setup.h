@@ -1,0 +1,19 @@
+/* setup - what `ask` and `chat` share: from options to a session's configuration. */
+#ifndef HULLO_CMD_SETUP_H
+#define HULLO_CMD_SETUP_H
+
+#include "cmd/cmd.h"
+#include "models/models.h"
+#include "session/session.h"
+
+/* Reads the manifest and makes sure that what the options need is installed: asks before fetching
+ * (OPT_YES answers), and fails with STATUS_NO_MODEL when there is nobody to ask. *out belongs to
+ * the caller. */
+int setup_models(struct models **out, const struct app *app, struct err *e);
+
+/* Fills in the backend, its configuration and the sound driver and devices; the caller decides
+ * about speak, turn detection, capture and playback. Strings are the options'. */
+int setup_session(struct session_config *c, const struct app *app, const struct models *models,
+                  struct err *e);
+
+#endif

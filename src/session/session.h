@@ -1,0 +1,73 @@
+/* session - one conversation: a backend on one side, the sound path on the other, and the truth
+ * about both. It is the sole owner of the conversation's mutable state and lives on the main loop's
+ * thread; every event comes on that thread, never from inside a call of this interface.
+ *
+ * With capture, the microphone goes to the backend, except while a reply is being spoken (half
+ * duplex). With playback, replies are played, and a reply is done when its last sample was heard.
+ * Stopping silences the loudspeaker first, then tells the backend to cancel, and to remember only
+ * what was played. */
+#ifndef HULLO_SESSION_SESSION_H
+#define HULLO_SESSION_SESSION_H
+
+#include "audio/duplex.h"
+#include "backend/backend.h"
+
+struct session;
+
+enum session_event_type {
+    SESSION_READY,       /* .text: what it runs on */
+    SESSION_NOTICE,      /* .text: something people should know */
+    SESSION_SPEECH,      /* the user began to speak */
+    SESSION_HEARD,       /* .text: what the user said; "" nothing. .committed as in backend.h */
+    SESSION_REPLY_TEXT,  /* .text: the next piece of the reply */
+    SESSION_REPLY_AUDIO, /* .samples, .count, .rate_hz: the next piece of its speech */
+    SESSION_REPLY_SOUND, /* its first sample reached the loudspeaker; .gap_ms */
+    SESSION_REPLY_DONE,  /* .cancelled, .timing, .gap_ms; the user's turn now */
+    SESSION_ERROR,       /* .error; .fatal: the session is over */
+};
+
+struct session_event {
+    enum session_event_type type;
+    const char *text;
+    const int16_t *samples;
+    size_t count;
+    int rate_hz;
+    bool committed, cancelled, fatal;
+    struct backend_timing timing;
+    double gap_ms; /* response gap: last speech at the microphone to first sound at the loudspeaker;
+                      -1: not known */
+    const struct err *error;
+};
+
+typedef void session_event_fn(void *user, const struct session_event *ev);
+
+struct session_config {
+    uv_loop_t *loop;
+    const struct log *log;
+    const struct backend_kind *backend;
+    struct backend_config
+        backend_config;         /* loop, log, event and user are filled in by the session */
+    struct duplex_config sound; /* wake and user likewise; neither direction: no sound path */
+    session_event_fn *event;
+    void *user;
+};
+
+/* Opens the sound path and the backend. READY or a fatal ERROR follows. */
+int session_open(struct session **out, const struct session_config *config, struct err *e);
+
+/* Audio that does not come from the microphone, 16 kHz mono: see backend.h's append. */
+int64_t session_append(struct session *s, const int16_t *x, size_t n);
+int session_commit(struct session *s); /* the user's turn ends here */
+int session_text(struct session *s,
+                 const char *text); /* a turn in writing; stops the reply in hand */
+void session_detect_turns(struct session *s, bool on);
+void session_forget(struct session *s); /* the next turn starts a new conversation */
+
+bool session_replying(const struct session *s); /* a reply is being made or heard */
+void session_stop(
+    struct session *s); /* silences and cancels the reply in hand; REPLY_DONE follows */
+
+void session_close(struct session *s); /* frees s when the loop has run once more; no event follows;
+                                          NULL is fine */
+
+#endif

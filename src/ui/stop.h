@@ -1,0 +1,17 @@
+/* stop - Ctrl-C and SIGTERM as events on the loop.
+ * One per process and loop, main thread. The handler is told of each signal. */
+#ifndef HULLO_UI_STOP_H
+#define HULLO_UI_STOP_H
+
+#include <uv.h>
+
+struct stop {
+    uv_signal_t interrupt, terminate;
+    void (*event)(void *user, int signum);
+    void *user;
+};
+
+int stop_init(struct stop *s, uv_loop_t *loop, void (*event)(void *user, int signum), void *user);
+void stop_close(struct stop *s); /* the handles close on the next run of the loop */
+
+#endif

@@ -1,0 +1,25 @@
+/* view - a conversation on the terminal: what was heard, what is said, the response gap. Lines are
+ * appended, nothing is redrawn, so that it reads well in a pipe, a log and a screen reader. As JSON
+ * Lines, one object for each turn. Results go to stdout, notices through the log. Main loop only.
+ */
+#ifndef HULLO_UI_VIEW_H
+#define HULLO_UI_VIEW_H
+
+#include <stdbool.h>
+
+#include "session/session.h"
+#include "util/buf.h"
+
+struct view {
+    const struct log *log;
+    bool json;
+    bool colour;   /* names in bold: stdout is a terminal and NO_COLOR is not set */
+    bool in_reply; /* a line of the reply is open */
+    struct buf heard, reply;
+};
+
+void view_init(struct view *v, const struct log *log, bool json);
+void view_show(struct view *v, const struct session_event *ev);
+void view_free(struct view *v);
+
+#endif

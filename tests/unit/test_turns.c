@@ -1,0 +1,385 @@
+/* The pipeline of a turn, with scripted engines: what they are asked for is noted, what they answer
+ * is told by the test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "local/turns.h"
+#include "util/buf.h"
+
+struct script {
+    struct engine engine;
+    const char *name;
+    struct stage *stage;
+    uint32_t last_id; /* of the last request */
+};
+
+struct stage {
+    struct turns *turns;
+    struct script stt, llm, tts;
+    struct buf asked;  /* what the engines were asked for */
+    struct buf events; /* what the session was told */
+};
+
+static int submit(struct engine *g, const struct engine_request *r)
+{
+    struct script *s = (struct script *)g;
+
+    s->last_id = r->id;
+    buf_addf(&s->stage->asked, "%s", s->name);
+    if (r->text != NULL)
+        buf_addf(&s->stage->asked, "(%s)", r->text);
+    for (size_t i = 1; i < r->count; i++)
+        buf_addf(&s->stage->asked, "[%s]", r->messages[i].text);
+    buf_adds(&s->stage->asked, " ");
+    return 0;
+}
+
+static void cancel(struct engine *g, uint32_t up_to)
+{
+    struct script *s = (struct script *)g;
+
+    (void)up_to;
+    buf_addf(&s->stage->asked, "-%s ", s->name);
+}
+
+static const struct engine_ops ops = {.submit = submit, .cancel = cancel};
+
+static void on_event(void *user, const struct backend_event *ev)
+{
+    struct stage *st = user;
+
+    switch (ev->type) {
+    case BACKEND_SPEECH_STARTED:
+        buf_adds(&st->events, "started ");
+        break;
+    case BACKEND_SPEECH_STOPPED:
+        buf_adds(&st->events, "stopped ");
+        break;
+    case BACKEND_HEARD:
+        buf_addf(&st->events, "heard%s(%s) ", ev->committed ? "!" : "", ev->text);
+        break;
+    case BACKEND_REPLY_STARTED:
+        buf_addf(&st->events, "reply%u ", ev->item);
+        break;
+    case BACKEND_REPLY_TEXT:
+        buf_addf(&st->events, "text(%s) ", ev->text);
+        break;
+    case BACKEND_REPLY_AUDIO:
+        buf_addf(&st->events, "audio%zu ", ev->count);
+        break;
+    case BACKEND_REPLY_DONE:
+        buf_addf(&st->events, "done%u%s ", ev->item, ev->cancelled ? "-cancelled" : "");
+        break;
+    case BACKEND_ERROR:
+        buf_addf(&st->events, "error(%s) ", ev->error->text);
+        break;
+    case BACKEND_READY:
+    case BACKEND_NOTICE:
+        break;
+    }
+}
+
+static int setup(void **state)
+{
+    struct stage *st = calloc(1, sizeof *st);
+    struct turns_config config = {
+        .event = on_event, .user = st, .instructions = "be kind", .speak = true, .max_tokens = 10};
+
+    st->stt = (struct script){{&ops}, "stt", st, 0};
+    st->llm = (struct script){{&ops}, "llm", st, 0};
+    st->tts = (struct script){{&ops}, "tts", st, 0};
+    *state = st;
+    if (turns_new(&st->turns, &config) < 0)
+        return -1;
+    turns_engines(st->turns, &st->stt.engine, &st->llm.engine, &st->tts.engine);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct stage *st = *state;
+
+    turns_free(st->turns);
+    buf_free(&st->asked);
+    buf_free(&st->events);
+    free(st);
+    return 0;
+}
+
+static void piece(struct stage *st, bool draft)
+{
+    static const int16_t pcm[160];
+
+    turns_on_listen(st->turns, &(struct listen_event){
+                                   .type = LISTEN_PIECE, .pcm = pcm, .count = 160, .draft = draft});
+}
+
+static void listened(struct stage *st, enum listen_event_type type, bool committed)
+{
+    turns_on_listen(st->turns,
+                    &(struct listen_event){.type = type, .at = 160, .committed = committed});
+}
+
+static void transcribed(struct stage *st, const char *text)
+{
+    uint32_t id = st->stt.last_id;
+
+    turns_on_stt(st->turns, &(struct engine_event){.type = ENGINE_TEXT, .id = id, .text = text});
+    turns_on_stt(st->turns, &(struct engine_event){.type = ENGINE_DONE, .id = id});
+}
+
+static void wrote(struct stage *st, const char *text)
+{
+    turns_on_llm(st->turns,
+                 &(struct engine_event){.type = ENGINE_TEXT, .id = st->llm.last_id, .text = text});
+}
+
+static void wrote_all(struct stage *st)
+{
+    turns_on_llm(st->turns, &(struct engine_event){.type = ENGINE_DONE, .id = st->llm.last_id});
+}
+
+static void spoke(struct stage *st, uint32_t id, size_t count)
+{
+    static const int16_t pcm[22050];
+
+    turns_on_tts(
+        st->turns,
+        &(struct engine_event){
+            .type = ENGINE_AUDIO, .id = id, .samples = pcm, .count = count, .rate_hz = 22050});
+    turns_on_tts(st->turns, &(struct engine_event){.type = ENGINE_DONE, .id = id});
+}
+
+#define SAW(buffer, text)                           \
+    do {                                            \
+        assert_string_equal(buf_str(buffer), text); \
+        buf_clear(buffer);                          \
+    } while (0)
+
+static void a_committed_turn_is_heard_answered_and_spoken(void **state)
+{
+    struct stage *st = *state;
+
+    piece(st, false);
+    listened(st, LISTEN_TURN, true);
+    SAW(&st->asked, "stt ");
+    transcribed(st, "How are you?");
+    SAW(&st->asked, "llm[How are you?] ");
+    SAW(&st->events, "stopped heard!(How are you?) reply1 ");
+    wrote(st, "Very well.");
+    wrote_all(st);
+    SAW(&st->asked, "tts(Very well.) ");
+    spoke(st, st->tts.last_id, 100);
+    SAW(&st->events, "text(Very well.) audio100 done1 ");
+}
+
+static void the_next_turn_remembers_the_last(void **state)
+{
+    struct stage *st = *state;
+
+    turns_text(st->turns, "Hello.");
+    turns_advance(st->turns);
+    wrote(st, "Hi!");
+    wrote_all(st);
+    spoke(st, st->tts.last_id, 100);
+    buf_clear(&st->asked);
+    turns_text(st->turns, "Again.");
+    turns_advance(st->turns);
+    SAW(&st->asked, "llm[Hello.][Hi!][Again.] ");
+}
+
+static void pieces_of_one_turn_are_joined_in_order(void **state)
+{
+    struct stage *st = *state;
+
+    piece(st, false);
+    transcribed(st, "One two");
+    piece(st, false);
+    listened(st, LISTEN_TURN, true);
+    transcribed(st, "three.");
+    SAW(&st->events, "stopped heard!(One two three.) reply1 ");
+}
+
+static void a_draft_is_answered_early_and_told_only_when_confirmed(void **state)
+{
+    struct stage *st = *state;
+
+    piece(st, true);
+    transcribed(st, "What time is it?");
+    wrote(st, "Noon.");
+    wrote_all(st);
+    spoke(st, st->tts.last_id, 50);
+    SAW(&st->events, "");
+    listened(st, LISTEN_TURN, false);
+    SAW(&st->events, "stopped heard(What time is it?) reply1 text(Noon.) audio50 done1 ");
+}
+
+static void a_draft_that_is_taken_back_leaves_no_trace(void **state)
+{
+    struct stage *st = *state;
+
+    piece(st, true);
+    transcribed(st, "What time");
+    wrote(st, "Noon.");
+    listened(st, LISTEN_RESUMED, false);
+    buf_clear(&st->asked);
+    piece(st, true);
+    transcribed(st, "What time is it in Rome?");
+    SAW(&st->asked, "stt llm[What time is it in Rome?] ");
+    listened(st, LISTEN_TURN, false);
+    SAW(&st->events, "stopped heard(What time is it in Rome?) reply1 ");
+}
+
+static void a_draft_decode_that_ends_late_is_not_heard(void **state)
+{
+    struct stage *st = *state;
+    uint32_t first;
+
+    piece(st, true);
+    first = st->stt.last_id;
+    listened(st, LISTEN_RESUMED, false);
+    piece(st, true);
+    turns_on_stt(st->turns,
+                 &(struct engine_event){.type = ENGINE_TEXT, .id = first, .text = "old"});
+    turns_on_stt(st->turns, &(struct engine_event){.type = ENGINE_DONE, .id = first});
+    transcribed(st, "new");
+    listened(st, LISTEN_TURN, false);
+    SAW(&st->events, "stopped heard(new) reply1 ");
+}
+
+static void a_turn_without_words_has_no_reply(void **state)
+{
+    struct stage *st = *state;
+
+    listened(st, LISTEN_TURN, true);
+    SAW(&st->asked, "");
+    SAW(&st->events, "stopped heard!() ");
+}
+
+static void cancelling_ends_the_reply_and_drops_what_still_comes(void **state)
+{
+    struct stage *st = *state;
+
+    turns_text(st->turns, "Tell me a story.");
+    turns_advance(st->turns);
+    wrote(st, "Once upon a time.");
+    buf_clear(&st->events);
+    turns_cancel(st->turns);
+    wrote(st, " There was");
+    turns_advance(st->turns);
+    spoke(st, st->tts.last_id, 100);
+    SAW(&st->events, "done1-cancelled ");
+}
+
+static void the_memory_keeps_what_was_heard_of_a_cancelled_reply(void **state)
+{
+    struct stage *st = *state;
+
+    turns_text(st->turns, "Tell me.");
+    turns_advance(st->turns);
+    wrote(st, "One two three four. ");
+    wrote(st, "Five six.");
+    spoke(st, st->tts.last_id, 22050);
+    turns_cancel(st->turns);
+    turns_truncate(st->turns, 1, 520);
+    turns_advance(st->turns);
+    buf_clear(&st->asked);
+    turns_text(st->turns, "Go on.");
+    turns_advance(st->turns);
+    SAW(&st->asked, "llm[Tell me.][One two][Go on.] ");
+}
+
+static void turns_wait_for_one_another(void **state)
+{
+    struct stage *st = *state;
+
+    turns_text(st->turns, "First.");
+    turns_text(st->turns, "Second.");
+    turns_advance(st->turns);
+    SAW(&st->asked, "llm[First.] ");
+    wrote_all(st);
+    SAW(&st->asked, "llm[First.][Second.] ");
+}
+
+static void a_failing_model_ends_the_turn_and_not_the_conversation(void **state)
+{
+    struct stage *st = *state;
+    struct err error = {.status = STATUS_NETWORK, .code = -5, .text = "server is down"};
+
+    turns_text(st->turns, "Hello.");
+    turns_advance(st->turns);
+    buf_clear(&st->events);
+    turns_on_llm(st->turns, &(struct engine_event){
+                                .type = ENGINE_FAILED, .id = st->llm.last_id, .error = &error});
+    SAW(&st->events, "error(server is down) done1 ");
+    turns_text(st->turns, "Hello?");
+    turns_advance(st->turns);
+    SAW(&st->events, "heard!(Hello?) reply2 ");
+}
+
+static void nothing_is_asked_of_a_model_that_is_not_loaded(void **state)
+{
+    struct stage *st = *state;
+
+    turns_engines(st->turns, &st->stt.engine, NULL, NULL);
+    piece(st, false);
+    listened(st, LISTEN_TURN, true);
+    transcribed(st, "Early.");
+    SAW(&st->asked, "stt ");
+    turns_engines(st->turns, &st->stt.engine, &st->llm.engine, &st->tts.engine);
+    turns_advance(st->turns);
+    SAW(&st->asked, "llm[Early.] ");
+}
+
+static void forgetting_starts_a_new_conversation(void **state)
+{
+    struct stage *st = *state;
+
+    turns_text(st->turns, "My name is Ann.");
+    turns_advance(st->turns);
+    wrote(st, "Hello Ann.");
+    turns_forget(st->turns);
+    buf_clear(&st->asked);
+    turns_text(st->turns, "Who am I?");
+    turns_advance(st->turns);
+    SAW(&st->asked, "llm[Who am I?] ");
+}
+
+static void waiting_speech_is_counted_until_it_is_transcribed(void **state)
+{
+    struct stage *st = *state;
+
+    piece(st, false);
+    assert_int_equal(turns_waiting(st->turns), 160);
+    transcribed(st, "word");
+    assert_int_equal(turns_waiting(st->turns), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_committed_turn_is_heard_answered_and_spoken),
+        TEST(the_next_turn_remembers_the_last),
+        TEST(pieces_of_one_turn_are_joined_in_order),
+        TEST(a_draft_is_answered_early_and_told_only_when_confirmed),
+        TEST(a_draft_that_is_taken_back_leaves_no_trace),
+        TEST(a_draft_decode_that_ends_late_is_not_heard),
+        TEST(a_turn_without_words_has_no_reply),
+        TEST(cancelling_ends_the_reply_and_drops_what_still_comes),
+        TEST(the_memory_keeps_what_was_heard_of_a_cancelled_reply),
+        TEST(turns_wait_for_one_another),
+        TEST(a_failing_model_ends_the_turn_and_not_the_conversation),
+        TEST(nothing_is_asked_of_a_model_that_is_not_loaded),
+        TEST(forgetting_starts_a_new_conversation),
+        TEST(waiting_speech_is_counted_until_it_is_transcribed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
