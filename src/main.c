@@ -1,5 +1,6 @@
 /* main - reads the arguments, picks the command, hands it its tables. */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -84,6 +85,17 @@ static enum status run(const struct command *c, int argc, char **argv, bool name
     return status;
 }
 
+/* A standard descriptor that is closed would be whatever is opened next. In its place stands one
+ * that refuses what it is for; what people would have read is dropped. */
+static void guard_descriptors(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDWR};
+
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", modes[fd]);
+}
+
 int main(int argc, char **argv)
 {
     const struct command *c = registry.commands[0];
@@ -93,6 +105,8 @@ int main(int argc, char **argv)
     /* A closed pipe arrives as an error where it happens, with what was written so far put in
      * order. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* so does a file that may not grow any more */
+    guard_descriptors();
     if (named && strcmp(argv[1], "help") == 0)
         return help(argc > 2 ? argv[2] : NULL);
     if (named) {

@@ -194,12 +194,13 @@ static int spool(struct audiosource *s, struct err *e)
 static int open_fd(struct audiosource *s, const char *file, struct err *e)
 {
     bool std = strcmp(file, "-") == 0;
+    int flags = std ? fcntl(STDIN_FILENO, F_GETFL) : 0;
 
     s->name = std ? "standard input" : file;
     s->fd =
         std ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (s->fd < 0 && std)
-        return err_set(e, STATUS_FAILED, -errno, "cannot read standard input: it is closed");
+    if (std && (s->fd < 0 || (flags & O_ACCMODE) == O_WRONLY))
+        return err_set(e, STATUS_FAILED, -EBADF, "cannot read standard input: it is closed");
     if (s->fd < 0 && errno == EINTR)
         return failed(e, file, -EINTR);
     if (s->fd < 0)

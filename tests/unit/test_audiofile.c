@@ -721,6 +721,9 @@ static void stdin_that_is_closed_or_a_terminal_is_refused(void **state)
     (void)state;
     assert_refused(hear("-", 0), -EBADF, STATUS_FAILED, "it is closed");
     scratch_restore(0, saved);
+    saved = scratch_redirect(0, open("/dev/null", O_WRONLY)); /* so does a guarded one look */
+    assert_refused(hear("-", 0), -EBADF, STATUS_FAILED, "it is closed");
+    scratch_restore(0, saved);
     terminal = posix_openpt(O_RDWR | O_NOCTTY);
     if (terminal < 0)
         skip();
