@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/hush.h"
+
 #define LINES_MAX 400 /* of one window that reach the log */
 
 typedef void alsa_handler(const char *file, int line, const char *function, int err,
@@ -34,6 +36,7 @@ static void set_alsa_handler(alsa_handler *handler)
 
 void quiet_begin(struct quiet *q)
 {
+    hush_take();
     set_alsa_handler(NULL);
     q->file = NULL;
     fflush(stderr);
@@ -55,11 +58,14 @@ void quiet_end(struct quiet *q, const struct log *log)
     char line[4096];
 
     set_alsa_handler(drop);
-    if (q->saved < 0)
+    if (q->saved < 0) {
+        hush_give();
         return;
+    }
     fflush(stderr);
     dup2(q->saved, STDERR_FILENO);
     close(q->saved);
+    hush_give();
     rewind(q->file);
     for (int i = 0; i < LINES_MAX && fgets(line, sizeof line, q->file) != NULL; i++) {
         /* Our own lines, from this thread or another: they have their level already. */

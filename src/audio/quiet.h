@@ -10,7 +10,7 @@
  * stderr at the end, all else to the debug log. Whatever has a descriptor of its own is not
  * touched. The file is not a pipe, so that nobody blocks or gets SIGPIPE, neither here nor in a
  * sound server that was started meanwhile and inherited it. Control thread only; windows do not
- * nest.
+ * nest: they own descriptor 2 (util/hush).
  *
  * Outside of the windows ALSA's own messages (an xrun in its recovery) are dropped, where ALSA is.
  */
