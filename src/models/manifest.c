@@ -99,7 +99,7 @@ static int read_packages(struct reader *r)
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(r->m->json, "packages"), *o;
     int rc;
 
-    if (list == NULL)
+    if (list == NULL || (cJSON_IsObject(list) && list->child == NULL))
         return 0;
     rc = allocate(r, list, sizeof *r->m->packages, (void **)&r->m->packages, "packages");
     if (rc < 0)
