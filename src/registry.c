@@ -10,6 +10,7 @@ static const struct command *const commands[] = {
 
 static const struct audio_driver *const audio[] = {
     &audio_portaudio,
+    &audio_file,
     &audio_null,
     NULL,
 };

@@ -16,6 +16,14 @@
  *   stall-after=S  callbacks cease after so many seconds, and nobody says so
  *   refuse-rate    the device takes no rate: opening fails
  *   no-device      there is no device: opening fails
+ *
+ * file: the input device is a recording (anything that audiofile.h reads), heard in real time and
+ * followed by silence; the output device is a recording that is written until the stream is closed
+ * (audiofile.h says which formats). Both run at 16 kHz and are aligned: sample n of the output was
+ * heard when sample n of the input was spoken. Either may be left out. Its argument has the knobs
+ * period, latency (0 by default), pace, jitter, late, drop-after and stall-after of null, and
+ *
+ *   force          an output file that exists is replaced
  */
 #ifndef HULLO_AUDIO_DRIVERS_H
 #define HULLO_AUDIO_DRIVERS_H
@@ -24,5 +32,6 @@
 
 extern const struct audio_driver audio_portaudio;
 extern const struct audio_driver audio_null;
+extern const struct audio_driver audio_file;
 
 #endif

@@ -49,6 +49,7 @@ static const struct knob knobs[] = {
     KNOB("stall-after", KNOB_DOUBLE, stall_after_s, 0, 1e6),
     KNOB("refuse-rate", KNOB_FLAG, refuse_rate, 0, 0),
     KNOB("no-device", KNOB_FLAG, no_device, 0, 0),
+    KNOB("force", KNOB_FLAG, force, 0, 0),
 };
 
 static const struct knob *find_knob(const char *name, size_t n)

@@ -11,7 +11,7 @@ struct paced_knobs {
     double pace;
     int jitter_ms, late_ms;
     double drop_after_s, stall_after_s; /* 0: never */
-    bool refuse_rate, no_device;
+    bool refuse_rate, no_device, force;
 };
 
 /* Reads a driver's argument into *k, which holds the defaults. A bad knob is -EINVAL, STATUS_USAGE.
