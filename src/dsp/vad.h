@@ -1,9 +1,9 @@
 /* vad - voice activity detection: Silero VAD v6, 16 kHz, its forward pass written out in C.
- * Network (from the published tinygrad_model.py, MIT): 64 samples of context and 512 new ones, 64
- * reflected at the end; a 256-point STFT with hop 128 as a convolution (magnitude of 129 bins);
- * four convolutions of width 3 with ReLU; an LSTM cell of 128; a 1x1 convolution and a sigmoid.
- * About 0.1 ms of a core per frame. Weights are read once and may be shared by many detectors in
- * many threads; a detector belongs to one thread. */
+ * Network (that of the published silero_vad_16k_op15.onnx, MIT): 64 samples of context and 512 new
+ * ones, 64 reflected at the end; a 256-point STFT with hop 128 as a convolution (magnitude of 129
+ * bins); four convolutions of width 3 with ReLU; an LSTM cell of 128; a 1x1 convolution and a
+ * sigmoid. About 0.1 ms of a core per frame. Weights are read once and may be shared by many
+ * detectors in many threads; a detector belongs to one thread. */
 #ifndef HULLO_DSP_VAD_H
 #define HULLO_DSP_VAD_H
 
@@ -18,9 +18,9 @@
 struct vad_weights;
 struct vad;
 
-/* Reads silero_vad_16k.safetensors. The file is checked tensor by tensor (names, types, shapes,
- * offsets, finite values); anything unexpected is -EINVAL with a message. Also -ENOMEM and whatever
- * path_read returns. */
+/* Reads silero_vad_16k_op15.onnx: its weights, found by name; the graph itself is not looked at.
+ * The weights are checked (types, shapes, sizes, finite values); anything missing or unexpected is
+ * -EINVAL with a message. Also -ENOMEM and whatever path_read returns. */
 int vad_weights_load(struct vad_weights **out, const char *file, struct err *e);
 
 /* The same from bytes in memory, which are not needed afterwards; `name` is for the message. */

@@ -1,22 +1,20 @@
-/* Reads the weights of the detector. The format is safetensors: eight bytes with the length of a
- * JSON header (little-endian), the header, then the tensors as raw little-endian numbers at the
- * offsets that the header names. */
+/* Takes the weights of the detector out of the published ONNX model. The package that it comes in
+ * has a safetensors file as well, but of another training: only the ONNX files, which share one,
+ * are what others run and measure. */
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cJSON.h>
-
+#include "dsp/onnx_tensors.h"
 #include "dsp/vad.h"
 #include "dsp/vad_net.h"
 #include "util/path.h"
 
-#define LARGEST_FILE   (4u << 20) /* the published file has 1.2 MB */
-#define LARGEST_HEADER 16384      /* and its header 1.2 kB */
+#define LARGEST_FILE (4u << 20) /* the published file has 1.3 MB */
 
-/* The published weights stay below 40. With every weight below this bound no sum in the network can
+/* The published weights stay below 60. With every weight below this bound no sum in the network can
  * leave the range of a float, whatever the samples are: there is no NaN to look for later. */
 #define LARGEST_WEIGHT 1000.0f
 
@@ -44,21 +42,21 @@ static const struct tensor_kind {
     int dims;
     int shape[3];
 } kinds[TENSORS] = {
-    [STFT] = {"stft_conv.weight", 3, {2 * VAD_BINS, 1, VAD_TAPS}},
-    [CONV1] = {"conv1.weight", 3, {VAD_CONV1_OUT, VAD_BINS, 3}},
-    [CONV1_BIAS] = {"conv1.bias", 1, {VAD_CONV1_OUT}},
-    [CONV2] = {"conv2.weight", 3, {VAD_CONV2_OUT, VAD_CONV1_OUT, 3}},
-    [CONV2_BIAS] = {"conv2.bias", 1, {VAD_CONV2_OUT}},
-    [CONV3] = {"conv3.weight", 3, {VAD_CONV3_OUT, VAD_CONV2_OUT, 3}},
-    [CONV3_BIAS] = {"conv3.bias", 1, {VAD_CONV3_OUT}},
-    [CONV4] = {"conv4.weight", 3, {VAD_CONV4_OUT, VAD_CONV3_OUT, 3}},
-    [CONV4_BIAS] = {"conv4.bias", 1, {VAD_CONV4_OUT}},
-    [LSTM_IN] = {"lstm_cell.weight_ih", 2, {VAD_LSTM_OUT, VAD_CELLS}},
-    [LSTM_OWN] = {"lstm_cell.weight_hh", 2, {VAD_LSTM_OUT, VAD_CELLS}},
-    [LSTM_IN_BIAS] = {"lstm_cell.bias_ih", 1, {VAD_LSTM_OUT}},
-    [LSTM_OWN_BIAS] = {"lstm_cell.bias_hh", 1, {VAD_LSTM_OUT}},
-    [LAST] = {"final_conv.weight", 3, {1, VAD_CELLS, 1}},
-    [LAST_BIAS] = {"final_conv.bias", 1, {1}},
+    [STFT] = {"model.stft.forward_basis_buffer", 3, {2 * VAD_BINS, 1, VAD_TAPS}},
+    [CONV1] = {"model.encoder.0.reparam_conv.weight", 3, {VAD_CONV1_OUT, VAD_BINS, 3}},
+    [CONV1_BIAS] = {"model.encoder.0.reparam_conv.bias", 1, {VAD_CONV1_OUT}},
+    [CONV2] = {"model.encoder.1.reparam_conv.weight", 3, {VAD_CONV2_OUT, VAD_CONV1_OUT, 3}},
+    [CONV2_BIAS] = {"model.encoder.1.reparam_conv.bias", 1, {VAD_CONV2_OUT}},
+    [CONV3] = {"model.encoder.2.reparam_conv.weight", 3, {VAD_CONV3_OUT, VAD_CONV2_OUT, 3}},
+    [CONV3_BIAS] = {"model.encoder.2.reparam_conv.bias", 1, {VAD_CONV3_OUT}},
+    [CONV4] = {"model.encoder.3.reparam_conv.weight", 3, {VAD_CONV4_OUT, VAD_CONV3_OUT, 3}},
+    [CONV4_BIAS] = {"model.encoder.3.reparam_conv.bias", 1, {VAD_CONV4_OUT}},
+    [LSTM_IN] = {"model.decoder.rnn.weight_ih", 2, {VAD_LSTM_OUT, VAD_CELLS}},
+    [LSTM_OWN] = {"model.decoder.rnn.weight_hh", 2, {VAD_LSTM_OUT, VAD_CELLS}},
+    [LSTM_IN_BIAS] = {"model.decoder.rnn.bias_ih", 1, {VAD_LSTM_OUT}},
+    [LSTM_OWN_BIAS] = {"model.decoder.rnn.bias_hh", 1, {VAD_LSTM_OUT}},
+    [LAST] = {"model.decoder.decoder.2.weight", 3, {1, VAD_CELLS, 1}},
+    [LAST_BIAS] = {"model.decoder.decoder.2.bias", 1, {1}},
 };
 
 /* The tensors of a file, laid out as there, as floats of this machine. */
@@ -92,33 +90,14 @@ static int tensors_init(struct tensors *t)
     return 0;
 }
 
-/* Whether item is an array of exactly these integers. */
-static bool same_shape(const cJSON *item, const int *shape, int dims)
+static bool same_shape(const struct onnx_tensor *t, const struct tensor_kind *kind)
 {
-    if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) != dims)
+    if (t->dims != kind->dims)
         return false;
-    for (int i = 0; i < dims; i++) {
-        const cJSON *n = cJSON_GetArrayItem(item, i);
-        if (!cJSON_IsNumber(n) || n->valuedouble != (double)shape[i])
+    for (int i = 0; i < kind->dims; i++)
+        if (t->shape[i] != (uint64_t)kind->shape[i])
             return false;
-    }
     return true;
-}
-
-/* Where the tensor lies in the `len` bytes after the header; false when not wholly inside. */
-static bool offset_of(const cJSON *item, size_t bytes, size_t len, size_t *offset)
-{
-    const cJSON *from = cJSON_GetArrayItem(item, 0), *to = cJSON_GetArrayItem(item, 1);
-
-    if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) != 2 || !cJSON_IsNumber(from) ||
-        !cJSON_IsNumber(to))
-        return false;
-    /* The comparisons are written so that a NaN fails them. */
-    if (!(from->valuedouble >= 0 && from->valuedouble <= (double)len) || bytes > len)
-        return false;
-    *offset = (size_t)from->valuedouble;
-    return (double)*offset == from->valuedouble && *offset <= len - bytes &&
-           to->valuedouble == (double)(*offset + bytes);
 }
 
 static bool copy_floats(float *to, const unsigned char *from, size_t n)
@@ -134,22 +113,14 @@ static bool copy_floats(float *to, const unsigned char *from, size_t n)
 }
 
 /* Reads one tensor; returns what is wrong with it, or NULL. */
-static const char *read_tensor(float *out, const cJSON *header, const struct tensor_kind *kind,
-                               const unsigned char *data, size_t len)
+static const char *read_tensor(float *out, const struct onnx_tensor *t,
+                               const struct tensor_kind *kind)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(header, kind->name);
-    const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "dtype"));
-    size_t n = count(kind), offset = 0;
-
-    if (!cJSON_IsObject(item))
-        return "is missing";
-    if (!type || strcmp(type, "F32") != 0)
-        return "is not of type F32";
-    if (!same_shape(cJSON_GetObjectItemCaseSensitive(item, "shape"), kind->shape, kind->dims))
+    if (t->fault)
+        return t->fault;
+    if (!same_shape(t, kind))
         return "has another shape";
-    if (!offset_of(cJSON_GetObjectItemCaseSensitive(item, "data_offsets"), n * 4, len, &offset))
-        return "does not lie inside the file";
-    if (!copy_floats(out, data + offset, n))
+    if (!copy_floats(out, t->data, t->floats))
         return "holds numbers that no weight has";
     return NULL;
 }
@@ -194,14 +165,6 @@ static void pack_all(struct vad_weights *w, const struct tensors *t)
     w->last_bias = t->at[LAST_BIAS][0];
 }
 
-/* Every tensor that we know, once, and nothing else but a note about the file. */
-static bool only_known(const cJSON *header)
-{
-    int expected = TENSORS + (cJSON_GetObjectItemCaseSensitive(header, "__metadata__") ? 1 : 0);
-
-    return cJSON_IsObject(header) && cJSON_GetArraySize(header) == expected;
-}
-
 static int unusable(struct err *e, const char *name, const char *what, const char *why)
 {
     return err_set(e, STATUS_NO_MODEL, -EINVAL,
@@ -210,51 +173,36 @@ static int unusable(struct err *e, const char *name, const char *what, const cha
                    name, what, why);
 }
 
-/* The JSON header of a file, or NULL after setting *e. */
-static cJSON *read_header(const unsigned char *bytes, size_t len, size_t *header_len,
-                          const char *name, struct err *e)
+static int read_tensors(struct tensors *t, const void *bytes, size_t len, const char *name,
+                        struct err *e)
 {
-    uint64_t n = 0;
-    cJSON *header = NULL;
+    struct onnx_tensor found[TENSORS];
 
-    for (size_t i = 0; i < 8 && i < len; i++)
-        n |= (uint64_t)bytes[i] << (8 * i);
-    if (len < 8 || n > LARGEST_HEADER || n > len - 8) {
-        unusable(e, name, "its header", "is cut short or too long");
-        return NULL;
+    for (int i = 0; i < TENSORS; i++)
+        found[i].name = kinds[i].name;
+    if (onnx_tensors_find(found, TENSORS, bytes, len) < 0)
+        return unusable(e, name, "it", "is no ONNX model or is cut short");
+    for (int i = 0; i < TENSORS; i++) {
+        const char *why = read_tensor(t->at[i], &found[i], &kinds[i]);
+        if (why)
+            return unusable(e, name, kinds[i].name, why);
     }
-    *header_len = (size_t)n;
-    header = cJSON_ParseWithLength((const char *)bytes + 8, *header_len);
-    if (!header || !only_known(header)) {
-        unusable(e, name, "its header", "does not list the tensors of Silero VAD");
-        cJSON_Delete(header);
-        return NULL;
-    }
-    return header;
+    return 0;
 }
 
 int vad_weights_parse(struct vad_weights **out, const void *bytes, size_t len, const char *name,
                       struct err *e)
 {
-    size_t header_len = 0;
     struct tensors t = {0};
-    int rc = 0;
+    int rc;
 
     *out = NULL;
-    cJSON *header = read_header(bytes, len, &header_len, name, e);
-    if (!header)
-        return -EINVAL;
     struct vad_weights *w = aligned_alloc(_Alignof(struct vad_weights), sizeof(*w));
     if (!w || tensors_init(&t) < 0) {
         rc = err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
         goto out;
     }
-    const unsigned char *data = (const unsigned char *)bytes + 8 + header_len;
-    for (int i = 0; i < TENSORS && rc == 0; i++) {
-        const char *why = read_tensor(t.at[i], header, &kinds[i], data, len - 8 - header_len);
-        if (why)
-            rc = unusable(e, name, kinds[i].name, why);
-    }
+    rc = read_tensors(&t, bytes, len, name, e);
     if (rc == 0) {
         memset(w, 0, sizeof(*w)); /* what rounds a layer up to whole blocks stays zero */
         pack_all(w, &t);
@@ -264,7 +212,6 @@ int vad_weights_parse(struct vad_weights **out, const void *bytes, size_t len, c
 out:
     free(w);
     free(t.all);
-    cJSON_Delete(header);
     return rc;
 }
 

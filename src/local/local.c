@@ -279,7 +279,7 @@ static int open_ear(struct local *l, struct err *e)
     char *weights;
     int rc;
 
-    rc = models_path(l->config.models, "silero-vad", "silero_vad_16k.safetensors", &weights, e);
+    rc = models_path(l->config.models, "silero-vad", "silero_vad_16k_op15.onnx", &weights, e);
     if (rc < 0)
         return rc;
     turn_init(&defaults, NULL);

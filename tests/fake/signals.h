@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 void signal_chirp(int16_t *x, size_t n);    /* climbs from 100 Hz to 3.7 kHz, in bursts of noise */
-void signal_buzz(int16_t *x, size_t n);     /* vowels in syllables: passes for speech, mostly */
+void signal_buzz(int16_t *x, size_t n);     /* vowels in syllables: some pass for speech */
 void signal_extremes(int16_t *x, size_t n); /* silence, square wave, white noise, clicks */
 
 uint32_t signal_checksum(const int16_t *x, size_t n); /* FNV-1a over little-endian bytes */

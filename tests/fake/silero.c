@@ -3,29 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "fake/protobuf.h"
 #include "fake/signals.h"
-
-#define TENSOR(name, shape, from, to) \
-    "\"" name "\":{\"dtype\":\"F32\",\"shape\":[" shape "],\"data_offsets\":[" from "," to "]}"
-
-/* clang-format off */
-const char silero_header[] = "{"
-    TENSOR("stft_conv.weight", "258,1,256", "0", "264192") ","
-    TENSOR("conv1.weight", "128,129,3", "264192", "462336") ","
-    TENSOR("conv1.bias", "128", "462336", "462848") ","
-    TENSOR("conv2.weight", "64,128,3", "462848", "561152") ","
-    TENSOR("conv2.bias", "64", "561152", "561408") ","
-    TENSOR("conv3.weight", "64,64,3", "561408", "610560") ","
-    TENSOR("conv3.bias", "64", "610560", "610816") ","
-    TENSOR("conv4.weight", "128,64,3", "610816", "709120") ","
-    TENSOR("conv4.bias", "128", "709120", "709632") ","
-    TENSOR("lstm_cell.weight_ih", "512,128", "709632", "971776") ","
-    TENSOR("lstm_cell.weight_hh", "512,128", "971776", "1233920") ","
-    TENSOR("lstm_cell.bias_ih", "512", "1233920", "1235968") ","
-    TENSOR("lstm_cell.bias_hh", "512", "1235968", "1238016") ","
-    TENSOR("final_conv.weight", "1,128,1", "1238016", "1238528") ","
-    TENSOR("final_conv.bias", "1", "1238528", "1238532") "} ";
-/* clang-format on */
 
 /* Where each tensor starts in the weights. */
 enum {
@@ -48,24 +27,48 @@ enum {
 };
 _Static_assert(END == SILERO_FLOATS, "the offsets add up");
 
-static void add_le(struct buf *out, uint64_t n, int bytes)
-{
-    unsigned char le[8];
+const struct silero_tensor silero_tensors[SILERO_TENSORS] = {
+    {"model.stft.forward_basis_buffer", 1, 3, {258, 1, 256}, STFT, CONV1 - STFT},
+    {"model.encoder.0.reparam_conv.weight", 1, 3, {128, 129, 3}, CONV1, BIAS1 - CONV1},
+    {"model.encoder.0.reparam_conv.bias", 1, 1, {128}, BIAS1, 128},
+    {"model.encoder.1.reparam_conv.weight", 1, 3, {64, 128, 3}, CONV2, BIAS2 - CONV2},
+    {"model.encoder.1.reparam_conv.bias", 1, 1, {64}, BIAS2, 64},
+    {"model.encoder.2.reparam_conv.weight", 1, 3, {64, 64, 3}, CONV3, BIAS3 - CONV3},
+    {"model.encoder.2.reparam_conv.bias", 1, 1, {64}, BIAS3, 64},
+    {"model.encoder.3.reparam_conv.weight", 1, 3, {128, 64, 3}, CONV4, BIAS4 - CONV4},
+    {"model.encoder.3.reparam_conv.bias", 1, 1, {128}, BIAS4, 128},
+    {"model.decoder.rnn.weight_ih", 1, 2, {512, 128}, LSTM_IN, LSTM_OWN - LSTM_IN},
+    {"model.decoder.rnn.weight_hh", 1, 2, {512, 128}, LSTM_OWN, BIAS_IN - LSTM_OWN},
+    {"model.decoder.rnn.bias_ih", 1, 1, {512}, BIAS_IN, 512},
+    {"model.decoder.rnn.bias_hh", 1, 1, {512}, BIAS_OWN, 512},
+    {"model.decoder.decoder.2.weight", 1, 3, {1, 128, 1}, LAST, 128},
+    {"model.decoder.decoder.2.bias", 1, 1, {1}, LAST_BIAS, 1},
+};
 
-    for (int i = 0; i < bytes; i++)
-        le[i] = (unsigned char)(n >> (8 * i));
-    buf_add(out, le, (size_t)bytes);
-}
-
-void silero_file(struct buf *out, const char *header, const float *weights, size_t n)
+void silero_file(struct buf *out, const struct silero_tensor *tensors, size_t n,
+                 const float *weights)
 {
-    add_le(out, strlen(header), 8);
-    buf_adds(out, header);
+    struct buf graph = BUF_INIT, node = BUF_INIT;
+
+    pb_string(&node, 1, "input");
+    pb_string(&node, 2, "output");
+    pb_string(&node, 4, "Sigmoid");
+    pb_message(&graph, 1, &node);
+    pb_string(&graph, 2, "main_graph");
     for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, weights + i, sizeof(bits));
-        add_le(out, bits, 4);
+        struct buf tensor = BUF_INIT, data = BUF_INIT;
+        for (int k = 0; k < tensors[i].dims; k++)
+            pb_number(&tensor, 1, (uint64_t)tensors[i].shape[k]);
+        pb_number(&tensor, 2, (uint64_t)tensors[i].type);
+        pb_string(&tensor, 8, tensors[i].name);
+        for (size_t k = 0; k < tensors[i].floats; k++)
+            pb_float(&data, weights[tensors[i].first + k]);
+        pb_message(&tensor, 9, &data);
+        pb_message(&graph, 5, &tensor);
     }
+    pb_number(out, 1, 8);
+    pb_string(out, 2, "test");
+    pb_message(out, 7, &graph);
 }
 
 void silero_random(float *weights, uint32_t seed)

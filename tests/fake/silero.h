@@ -8,12 +8,22 @@
 
 #include "util/buf.h"
 
-#define SILERO_FLOATS 309633
+#define SILERO_FLOATS  309633
+#define SILERO_TENSORS 15
 
-extern const char silero_header[]; /* of the published file: names, shapes and offsets */
+struct silero_tensor {
+    const char *name;
+    int type; /* 1: float */
+    int dims;
+    int64_t shape[5];
+    size_t first, floats; /* of the weights, its data */
+};
 
-/* Adds a file: the header's length, the header, the weights as little-endian bytes. */
-void silero_file(struct buf *out, const char *header, const float *weights, size_t n);
+extern const struct silero_tensor silero_tensors[SILERO_TENSORS]; /* of the published file */
+
+/* Adds an ONNX model of n tensors with these weights, among things that nobody asks for. */
+void silero_file(struct buf *out, const struct silero_tensor *tensors, size_t n,
+                 const float *weights);
 
 /* Small random weights of a size that keeps every layer alive. */
 void silero_random(float *weights, uint32_t seed);

@@ -1,22 +1,17 @@
 #!/usr/bin/env python3
-"""What ONNX Runtime says about the signals of tests/fake/signals.c, with the weights that hullo reads.
+"""What ONNX Runtime says about the signals of tests/fake/signals.c.
 
-  silero_reference.py FOLDER               prints tests/data/silero-reference.tsv
-  silero_reference.py FOLDER FILE.wav      prints one probability a line for 16 kHz mono 16-bit speech
+  silero_reference.py MODEL               prints tests/data/silero-reference.tsv
+  silero_reference.py MODEL FILE.wav      prints one probability a line for 16 kHz mono 16-bit speech
 
-FOLDER holds silero_vad_16k_op15.onnx and silero_vad_16k.safetensors (the wheel silero-vad 6.2.3,
-silero_vad/data). Needs numpy, onnx and onnxruntime. The two files of that wheel are one network with
-weights of two trainings (each tensor correlates at 0.9 and more, none but the STFT is equal), so the
-graph is taken from one and the weights from the other. The signals are made of integers only, so
-that C makes the same ones; the checksum (FNV-1a over the samples' bytes) shows that it did.
+MODEL is silero_vad_16k_op15.onnx as it is published (the wheel silero-vad 6.2.3, silero_vad/data), the file
+that hullo reads its weights from. Needs numpy and onnxruntime. The signals are made of integers
+only, so that C makes the same ones; the checksum (FNV-1a over the samples' bytes) shows that it did.
 """
-import json
-import struct
 import sys
 import wave
 
 import numpy as np
-import onnx
 import onnxruntime
 
 FRAME, CONTEXT, FRAMES = 512, 64, 96
@@ -99,26 +94,6 @@ def checksum(samples):
     return h
 
 
-def tensors(file):
-    with open(file, "rb") as f:
-        data = f.read()
-    size = struct.unpack("<Q", data[:8])[0]
-    for entry in json.loads(data[8:8 + size]).values():
-        start, end = (8 + size + n for n in entry["data_offsets"])
-        yield np.frombuffer(data[start:end], "<f4").reshape(entry["shape"])
-
-
-def network(folder):
-    """The published graph with the weights of the safetensors file, which lists them in its order."""
-    model = onnx.load(f"{folder}/silero_vad_16k_op15.onnx")
-    weights = list(tensors(f"{folder}/silero_vad_16k.safetensors"))
-    assert len(weights) == len(model.graph.initializer)
-    for weight, initial in zip(weights, model.graph.initializer):
-        assert list(weight.shape) == list(initial.dims), initial.name
-        initial.CopyFrom(onnx.numpy_helper.from_array(weight, initial.name))
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-
-
 def probabilities(session, samples):
     x = np.array(samples, dtype=np.float32) / 32768
     x = np.concatenate([np.zeros(CONTEXT, np.float32), x])
@@ -133,7 +108,7 @@ def probabilities(session, samples):
 def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    session = network(sys.argv[1])
+    session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
     if len(sys.argv) == 3:
         with wave.open(sys.argv[2]) as w:
             if (w.getframerate(), w.getnchannels(), w.getsampwidth()) != (16000, 1, 2):
