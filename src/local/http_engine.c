@@ -16,6 +16,8 @@ enum {
     LOADING_RETRY_MS = 500, /* llama-server answers 503 while it loads its model */
     LOADING_TRIES = 240,
     NAME_BYTES = 256,
+    TOKEN_MAX_BYTES = 64, /* of text, and then some: servers that do not heed max_tokens */
+    TEXT_MAX_BYTES = 1 << 20,
 };
 
 struct job {
@@ -25,6 +27,7 @@ struct job {
     struct buf prepared;
     void *parser;
     struct http_call *call; /* under way */
+    size_t text_bytes, most_bytes;
     bool ended, cancelled;
     struct err error;
 };
@@ -148,6 +151,25 @@ static void retire(struct http_engine *g, struct job *j)
     pump(g);
 }
 
+/* Counts the reply's text and cuts it off at what was asked for: then -EMSGSIZE. */
+static int limit_text(struct job *j, struct buf *text, struct err *e)
+{
+    const struct http_engine *g = j->g;
+    size_t left = j->most_bytes - j->text_bytes;
+    bool more = text->len > left;
+
+    if (more) {
+        text->len = text_utf8_whole(text->data, left);
+        text->data[text->len] = '\0';
+    }
+    j->text_bytes += text->len;
+    return more ? err_set(
+                      e, STATUS_FAILED, -EMSGSIZE,
+                      "the %s's server '%s' does not end its reply: hung up after %zu bytes of it",
+                      g->kind->what, g->shown, j->text_bytes)
+                : 0;
+}
+
 static int on_data(void *user, const char *bytes, size_t n)
 {
     struct job *j = user;
@@ -155,13 +177,16 @@ static int on_data(void *user, const char *bytes, size_t n)
     struct buf text = BUF_INIT;
     struct err e = {0};
     bool complete = false;
-    int rc;
+    int rc, over;
 
     if (j == g->tail)
         return 0;
     rc = g->kind->feed(j->parser, bytes, n, &text, &complete, &e);
     if (rc == 0 && complete)
         rc = g->kind->end(j->parser, &text, &e);
+    over = limit_text(j, &text, rc == 0 ? &e : NULL);
+    if (rc == 0)
+        rc = over;
     tell_text(g, j->id, &text, false);
     if (g->closed || j->ended)
         return 0;
@@ -189,7 +214,7 @@ static void on_done(void *user, int code, int http_status, const char *body, siz
     }
     if (code < 0 && j->error.code == 0)
         blame(j, e);
-    if (code == 0 && g->kind->end(j->parser, &text, &own) < 0)
+    if (code == 0 && (g->kind->end(j->parser, &text, &own) < 0 || limit_text(j, &text, &own) < 0))
         blame(j, &own);
     tell_text(g, j->id, &text, code == 0 && own.code == 0 && g->kind->whole);
     if (g->closed)
@@ -391,6 +416,9 @@ static int engine_submit(struct engine *base, const struct engine_request *r)
         return -ENOMEM;
     j->g = g;
     j->id = r->id;
+    j->most_bytes = TEXT_MAX_BYTES;
+    if (r->max_tokens > 0 && r->max_tokens < TEXT_MAX_BYTES / TOKEN_MAX_BYTES)
+        j->most_bytes = (size_t)r->max_tokens * TOKEN_MAX_BYTES;
     rc = g->kind->prepare(&j->prepared, r);
     if (rc < 0) {
         free_job(j);

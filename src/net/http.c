@@ -14,6 +14,7 @@ struct watch {
     uv_poll_t poll;
     struct http *h;
     curl_socket_t fd;
+    int events;
     struct watch *prev, *next;
 };
 
@@ -188,11 +189,17 @@ static void act(struct http *h, curl_socket_t fd, int flags)
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    const struct watch *w = poll->data;
+    struct watch *w = poll->data;
     int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
                 (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
 
-    act(w->h, w->fd, status < 0 ? CURL_CSELECT_ERR : flags);
+    /* libuv has stopped watching a socket in error. Reading and writing tell libcurl which error.
+     */
+    if (status < 0) {
+        flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+        uv_poll_start(&w->poll, w->events, on_poll);
+    }
+    act(w->h, w->fd, flags);
 }
 
 static void on_curl_timer(uv_timer_t *timer)
@@ -264,6 +271,8 @@ static int set_watch(CURL *easy, curl_socket_t fd, int what, void *user, void *a
     }
     if (w == NULL)
         w = watch_new(h, fd);
+    if (w != NULL)
+        w->events = events;
     /* Told to act(), which ends the calls: an error from here would spoil the multi handle. */
     if (w == NULL || uv_poll_start(&w->poll, events, on_poll) != 0)
         h->starved = true;

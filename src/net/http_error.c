@@ -132,7 +132,8 @@ int http_error_transport(struct err *e, const char *url, CURLcode result, const 
 {
     const enum status net = STATUS_NETWORK;
 
-    if (detail[0] == '\0')
+    /* Some of libcurl's own words hold the address of a proxy with its password. */
+    if (detail[0] == '\0' || strchr(detail, '@') != NULL)
         detail = curl_easy_strerror(result);
     switch (result) {
     case CURLE_COULDNT_CONNECT:
@@ -173,9 +174,7 @@ int http_error_transport(struct err *e, const char *url, CURLcode result, const 
     case CURLE_OUT_OF_MEMORY:
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory in a request to '%s'", url);
     default:
-        /* Not libcurl's own words here: some hold the address of a proxy with its password. */
-        return err_set(e, net, -EIO, "the request to '%s' failed: %s", url,
-                       curl_easy_strerror(result));
+        return err_set(e, net, -EIO, "the request to '%s' failed: %s", url, detail);
     }
 }
 

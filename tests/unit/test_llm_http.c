@@ -421,6 +421,34 @@ static void a_request_that_fails_leaves_the_next_one_alone(void **state)
     assert_null(strstr(buf_str(&f->seen), "text b"));
 }
 
+static void a_reply_without_end_is_hung_up_on(void **state)
+{
+    struct fixture *f = *state;
+    struct buf endless = BUF_INIT, whole = BUF_INIT;
+    struct fake_reply script[3] = {{.bytes = MODELS}};
+
+    buf_adds(&endless, HEAD "\r\n");
+    buf_adds(&whole, JSON("{\"choices\":[{\"message\":{\"content\":\""));
+    for (int i = 0; i < 10000; i++) {
+        buf_adds(&endless, CHUNK("and on and on and on and on "));
+        buf_adds(&whole, "and on and on ");
+    }
+    buf_adds(&whole, "\"}}]}");
+    script[1] = (struct fake_reply){.bytes = endless.data, .length = endless.len, .hold = true};
+    script[2] = (struct fake_reply){.bytes = whole.data, .length = whole.len};
+    open_kind(f, &engine_llm_http, NULL, NULL, script, 3);
+    submit(f, 1);
+    submit(f, 2);
+    wait_for(f, "2 failed 1");
+    assert_non_null(strstr(buf_str(&f->seen), "1 failed 1"));
+    assert_non_null(strstr(f->error.text, "does not end its reply"));
+    assert_true(f->seen.len < 20000);
+    while (fake_http_open(f->server) > 0)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    buf_free(&endless);
+    buf_free(&whole);
+}
+
 static void a_request_to_read_ahead_asks_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -593,6 +621,7 @@ int main(void)
         TEST(a_server_that_is_down_is_named),
         TEST(a_server_that_loads_its_model_is_waited_for),
         TEST(a_request_that_fails_leaves_the_next_one_alone),
+        TEST(a_reply_without_end_is_hung_up_on),
         TEST(a_request_to_read_ahead_asks_nothing),
         TEST(an_engine_closes_at_any_time),
         TEST(what_is_no_address_is_refused_at_once),
