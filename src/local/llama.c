@@ -27,6 +27,7 @@ enum {
     LEAST_MOVED = 64,    /* tokens; fewer are sooner read than moved */
     PENALTY_WINDOW = 64, /* tokens of the answer that count as repeated */
     MOST_THREADS = 4,
+    ALONE = 8, /* tokens of an answer before the voice has something to do */
 };
 
 static const float penalty = 1.1F; /* enough to end loops of the smallest models */
@@ -39,6 +40,7 @@ struct llm {
     struct prompt prompt;
     llama_token *held; /* what the memory holds */
     size_t held_count, room;
+    int threads;
     const struct worker_job *job; /* in hand; for the abort callback */
 };
 
@@ -126,8 +128,8 @@ static int make_context(struct llm *m, const struct engine_config *config, struc
     params.n_ctx = (uint32_t)size;
     params.n_batch = params.n_ubatch = BATCH;
     params.n_seq_max = 1;
-    params.n_threads = config->threads > 0 ? config->threads : default_threads();
-    params.n_threads_batch = params.n_threads;
+    m->threads = config->threads > 0 ? config->threads : default_threads();
+    params.n_threads = params.n_threads_batch = m->threads;
     params.no_perf = true;
     params.abort_callback = on_abort;
     params.abort_callback_data = m;
@@ -314,6 +316,16 @@ static int add_token(const struct llm *m, struct answer *a, llama_token t)
     return send_text(a);
 }
 
+/* The first tokens are waited for, so every core writes them. After them the voice has something to
+ * say and needs a core more than the rest of the answer does: that is written faster than spoken.
+ */
+static void share_cores(struct llm *m, size_t written)
+{
+    int threads = written < ALONE || m->threads == 1 ? m->threads : m->threads - 1;
+
+    llama_set_n_threads(m->context, threads, m->threads);
+}
+
 static int answer(struct llm *m, int max_tokens, struct worker_job *job)
 {
     struct answer a = {.job = job};
@@ -325,9 +337,11 @@ static int answer(struct llm *m, int max_tokens, struct worker_job *job)
         if (llama_vocab_is_eog(m->vocab, t))
             break;
         rc = add_token(m, &a, t);
+        share_cores(m, a.count);
         if (rc == 0)
             rc = read_tokens(m, &t, 1);
     }
+    share_cores(m, 0);
     log_debug(m->log, "llama: wrote %zu tokens%s", a.count,
               worker_cancelled(job) ? ", cancelled" : "");
     buf_free(&a.text);
