@@ -1,8 +1,9 @@
 /* fetch - one models_pull under way, as its parts share it. For src/models only.
  *
- * DIR/.parts/SHA256        a file on its way (partial.h)
- * DIR/.parts/SHA256.pkg    a package whose hash was right: an archive, or a folder with its
- * contents DIR/.parts/pip-XXXXXX/   where pip works */
+ * - DIR/.parts/SHA256: a file on its way (partial.h)
+ * - DIR/.parts/SHA256.pkg: a package whose hash was right, as archive or as folder of its contents
+ * - DIR/.parts/pip-XXXXXX/: where pip works
+ */
 #ifndef HULLO_MODELS_FETCH_H
 #define HULLO_MODELS_FETCH_H
 

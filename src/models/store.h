@@ -1,9 +1,10 @@
 /* store - model files on disk. For src/models only.
  *
- * DIR/MODEL/FILE          a file, there only when its hash was right
- * DIR/MODEL/.FILE.stamp   "BYTES TIME SHA256": FILE had that hash when it had that size and time
- * DIR/.lock               held while files come or go
- * DIR/.parts/             what a fetch has so far (fetch.h) */
+ * - DIR/MODEL/FILE: a file, there only when its hash was right
+ * - DIR/MODEL/.FILE.stamp: "BYTES TIME SHA256": FILE had that hash when it had that size and time
+ * - DIR/.lock: held while files come or go
+ * - DIR/.parts/: what a fetch has so far (fetch.h)
+ */
 #ifndef HULLO_MODELS_STORE_H
 #define HULLO_MODELS_STORE_H
 
