@@ -484,19 +484,21 @@ static void llama_answers_and_remembers(void **state)
     free(path);
 }
 
-/* The figures that llama logs: "llama: N tokens, M of them known", "llama: wrote N tokens". */
+/* The last figure between these two in what llama logs ("llama: N tokens, M of them known", "llama:
+ * wrote N tokens"), or -1. */
 static int logged(const char *log, const char *before, const char *after)
 {
-    const char *p = NULL, *q = log;
+    int last = -1;
 
-    while ((q = strstr(q, before)) != NULL) {
-        long n = strtol(q + strlen(before), NULL, 10);
-        q += strlen(before);
-        if (strncmp(q + strspn(q, "0123456789"), after, strlen(after)) == 0)
-            p = q;
-        (void)n;
+    for (const char *p = log; (p = strstr(p, before)) != NULL;) {
+        char *end;
+        long n;
+        p += strlen(before);
+        n = strtol(p, &end, 10);
+        if (end > p && strncmp(end, after, strlen(after)) == 0)
+            last = (int)n;
     }
-    return p != NULL ? (int)strtol(p, NULL, 10) : -1;
+    return last;
 }
 
 struct capture {
