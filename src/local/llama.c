@@ -226,6 +226,8 @@ static void reuse(struct llm *m)
             forget_from(m, plan.keep);
         }
     }
+    if (llama_memory_seq_pos_max(memory, 0) + 1 != (llama_pos)m->held_count)
+        forget_from(m, 0); /* a kind of memory that counts otherwise */
     log_debug(m->log, "llama: %zu tokens, %zu of them known", p->count, m->held_count);
 }
 
