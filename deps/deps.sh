@@ -279,6 +279,8 @@ os.execvp(sys.argv[2], sys.argv[2:])' "$cache/deps/.lock" sh "$here/deps.sh" "$1
 # What make was told concerns hullo, not the libraries that it shares with other builds.
 unset MAKEFLAGS MFLAGS DESTDIR CC CXX CFLAGS CXXFLAGS CPPFLAGS LDFLAGS
 
+# Read to the end before it starts: the file may change while a build runs.
+{
 case ${1-} in
 prefix)
     find_key
@@ -311,3 +313,5 @@ venv)
     exit 2
     ;;
 esac
+exit
+}
