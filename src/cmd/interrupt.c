@@ -44,6 +44,7 @@ int interrupt_begin(struct interrupt *i)
 void interrupt_end(struct interrupt *i)
 {
     atomic_store(&i->ending, true);
+    /* The thread takes it with sigwait. NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread) */
     pthread_kill(i->thread, SIGTERM);
     pthread_join(i->thread, NULL);
     pthread_sigmask(SIG_SETMASK, &i->before, NULL);

@@ -348,7 +348,7 @@ void http_free(struct http *h)
         return;
     h->dead = true;
     while (h->calls != NULL)
-        http_cancel(h->calls);
+        http_cancel(h->calls); /* unlinks it. NOLINT(clang-analyzer-unix.Malloc) */
     /* The sockets are about to be closed: let go of them first. */
     curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, NULL);
     curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, NULL);

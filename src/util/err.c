@@ -5,6 +5,7 @@
 
 #include "util/text.h"
 
+#undef err_set
 int err_set(struct err *e, enum status status, int code, const char *fmt, ...)
 {
     if (e != NULL) {
