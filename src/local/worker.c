@@ -160,8 +160,12 @@ static void deliver(uv_async_t *async)
         bool cancelled = m->event.id != 0 && m->event.id <= atomic_load(&w->cancelled_to);
         bool piece = m->event.type == ENGINE_TEXT || m->event.type == ENGINE_AUDIO;
 
-        if (m->event.type == ENGINE_DONE)
-            m->event.cancelled |= cancelled;
+        /* Whatever the worker made of it: what was cancelled by now ends as cancelled. */
+        if (cancelled && !piece) {
+            m->event.type = ENGINE_DONE;
+            m->event.cancelled = true;
+            m->event.error = NULL;
+        }
         if (!cancelled || !piece)
             w->config.event(w->config.user, &m->event);
         free(m);

@@ -280,6 +280,19 @@ static void a_cancel_that_comes_late_still_counts(void **state)
     stop(s);
 }
 
+static void a_failure_that_was_cancelled_in_time_is_no_failure(void **state)
+{
+    struct seen *s = start("m");
+
+    (void)state;
+    submit(s, 1, "fail");
+    usleep(20000); /* most likely failed by now, not delivered */
+    s->g->ops->cancel(s->g, 1);
+    run_until_ends(s, 1);
+    assert_string_equal(s->log, "ready fake m\n1 done cancelled\n");
+    stop(s);
+}
+
 static void every_request_fails_when_the_model_cannot_be_loaded(void **state)
 {
     struct seen *s = start("missing");
@@ -349,6 +362,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_request_says_nothing_more_and_ends_once),
         cmocka_unit_test(cancels_what_is_queued_up_to_an_id),
         cmocka_unit_test(a_cancel_that_comes_late_still_counts),
+        cmocka_unit_test(a_failure_that_was_cancelled_in_time_is_no_failure),
         cmocka_unit_test(every_request_fails_when_the_model_cannot_be_loaded),
         cmocka_unit_test(a_load_that_does_not_explain_itself_is_explained),
         cmocka_unit_test(closes_while_loading),
