@@ -56,9 +56,7 @@ struct ask {
 
 static void next_input(struct ask *a);
 
-/* --- results
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- results */
 
 static const char *input_name(const struct ask *a)
 {
@@ -174,9 +172,7 @@ static void log_stages(const struct ask *a)
                  input_name(a), t->heard_ms, t->first_token_ms, t->done_ms);
 }
 
-/* --- one input
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- one input */
 
 static void finish_input(struct ask *a)
 {
@@ -322,9 +318,7 @@ static void next_input(struct ask *a)
     a->working = uv_queue_work(&a->loop, &a->work, do_open, on_open) == 0;
 }
 
-/* --- events
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- events */
 
 static void on_heard(struct ask *a, const struct session_event *ev)
 {
@@ -434,9 +428,7 @@ static void on_stop(void *user, int signum)
     uv_stop(&a->loop);
 }
 
-/* --- the command
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the command */
 
 static int check_usage(struct ask *a, struct err *e)
 {

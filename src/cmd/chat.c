@@ -43,9 +43,7 @@ static void maybe_leave(struct chat *c)
         leave(c);
 }
 
-/* --- keys
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- keys */
 
 /* Enter stops the answer; a line with words is a turn in writing. */
 static void on_line(struct chat *c, char *text)
@@ -123,9 +121,7 @@ static void on_stop(void *user, int signum)
     leave(c);
 }
 
-/* --- events
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- events */
 
 static void greet(struct chat *c)
 {
@@ -168,9 +164,7 @@ static void on_session(void *user, const struct session_event *ev)
     }
 }
 
-/* --- the command
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the command */
 
 static int open_session(struct chat *c, const struct models *models, struct err *e)
 {

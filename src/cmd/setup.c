@@ -56,9 +56,7 @@ int setup_session(struct session_config *c, const struct app *app, const struct 
     return find_driver(&c->sound, app, e);
 }
 
-/* --- models
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- models */
 
 static bool have_role(const struct models *m, enum model_role role)
 {

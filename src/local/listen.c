@@ -14,6 +14,7 @@
 
 #define MS(x)         ((uint64_t)(x)*VAD_HZ / 1000)
 #define DRAFT_SILENCE MS(130)   /* silence after which the draft goes out */
+#define LONG_SILENCE  MS(1500)  /* ends a piece, though not a turn */
 #define PAD           MS(100)   /* of silence kept behind the last speech */
 #define CUT_WANTED    MS(20000) /* a piece this long is cut in the next pause */
 #define CUT_FORCED    MS((ENGINE_MAX_SECONDS - 2) * 1000) /* ... and this long wherever it is */
@@ -57,6 +58,7 @@ struct listen {
     uint64_t base;
     size_t looked;     /* of audio[], what the VAD has seen */
     uint64_t piece;    /* first sample that no final piece holds yet */
+    bool unsent;       /* there is speech from `piece` on */
     bool drafted;      /* a draft is out */
     bool spoke;        /* the turn in hand has speech: a piece or more */
     uint64_t last_end; /* end of the last speech in the turn in hand */
@@ -67,9 +69,7 @@ static void wake(void *user)
     uv_async_send(&((struct listen *)user)->wake);
 }
 
-/* --- the thread
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the thread */
 
 /* Out of memory here loses one event; the caller sees a turn without words, never a crash. */
 static void tell(struct listen *l, struct listen_event ev, const int16_t *pcm)
@@ -98,8 +98,10 @@ static void send_piece(struct listen *l, uint64_t to, bool draft)
     ev.count = (size_t)(to - from);
     tell(l, ev, l->audio + (from - l->base));
     l->spoke = true;
-    if (!draft)
-        l->piece = to;
+    if (draft)
+        return;
+    l->piece = to;
+    l->unsent = false;
 }
 
 static void end_turn(struct listen *l, bool committed, int64_t at_ns)
@@ -110,7 +112,7 @@ static void end_turn(struct listen *l, bool committed, int64_t at_ns)
                               .decided_ns = at_ns};
 
     tell(l, ev, NULL);
-    l->spoke = l->drafted = false;
+    l->spoke = l->drafted = l->unsent = false;
     l->piece = l->turn.now;
 }
 
@@ -128,44 +130,44 @@ static void on_turn_event(struct listen *l, enum turn_event what)
     case TURN_PAUSED:
         break;
     case TURN_STARTED:
-        if (l->piece < l->turn.start)
+        if (!l->unsent && l->piece < l->turn.start)
             l->piece = l->turn.start;
+        l->unsent = true;
         tell(l, (struct listen_event){.type = LISTEN_STARTED, .at = l->turn.start}, NULL);
         break;
     case TURN_RESUMED:
         if (l->drafted)
             tell(l, (struct listen_event){.type = LISTEN_RESUMED}, NULL);
         l->drafted = false;
+        l->unsent = true;
         break;
     case TURN_ENDED:
-        l->last_end = l->turn.end;
         if (l->detect) {
             draft(l);
             end_turn(l, false, clock_ns());
-        } else {
-            send_piece(l, l->turn.end + PAD, false);
         }
         break;
     }
 }
 
-/* Pieces that grow long are cut in a pause, or in the end wherever they are. */
+/* Pieces are cut where nobody speaks: in a long silence, in any pause once they are long, and in
+ * the end wherever they are. What is said in one breath stays in one piece: it is recognised
+ * better. */
 static void cut(struct listen *l)
 {
     uint64_t length = l->turn.now - l->piece;
     uint64_t silence = l->turn.now - l->turn.end;
 
-    if (!l->turn.speaking)
+    if (l->turn.speaking)
+        l->last_end = l->turn.end;
+    if (!l->unsent || l->drafted)
         return;
-    l->last_end = l->turn.end;
-    if (l->turn.paused && silence >= DRAFT_SILENCE) {
-        if (length > CUT_WANTED && !l->drafted)
-            send_piece(l, l->turn.end + PAD, false);
-        else if (l->detect)
-            draft(l);
-    } else if (length > CUT_FORCED) {
+    if (silence >= LONG_SILENCE || (silence >= DRAFT_SILENCE && length > CUT_WANTED))
+        send_piece(l, l->last_end + PAD, false);
+    else if (length > CUT_FORCED)
         send_piece(l, l->turn.now, false);
-    }
+    else if (l->turn.paused && silence >= DRAFT_SILENCE && l->detect)
+        draft(l);
 }
 
 static void look(struct listen *l, const int16_t *frame)
@@ -179,7 +181,7 @@ static void trim(struct listen *l)
 {
     uint64_t seen = l->base + l->looked, keep;
 
-    if (l->turn.speaking || l->drafted) {
+    if (l->turn.speaking || l->unsent) {
         keep = l->piece;
     } else {
         uint64_t back = MS(l->turn.config.prefix_ms + l->turn.config.start_ms) + VAD_FRAME;
@@ -237,7 +239,7 @@ static void start_again(struct listen *l, uint64_t at)
     l->turn.now = at;
     l->base = l->piece = at;
     l->count = l->looked = 0;
-    l->drafted = l->spoke = false;
+    l->drafted = l->spoke = l->unsent = false;
 }
 
 /* The user's turn ends here, whatever the detector thinks. */
@@ -245,12 +247,9 @@ static void commit(struct listen *l, int64_t at_ns)
 {
     uint64_t at = l->base + l->count;
 
-    if (l->turn.speaking) {
-        l->last_end = l->turn.end;
-        /* Speech may run up to the very end, into a frame that is not full. */
-        if (!l->drafted)
-            send_piece(l, l->turn.paused ? l->turn.end + PAD : at, false);
-    }
+    /* Speech may run up to the very end, into a frame that is not full. */
+    if (l->unsent && !l->drafted)
+        send_piece(l, l->turn.speaking && !l->turn.paused ? at : l->last_end + PAD, false);
     end_turn(l, true, at_ns);
     start_again(l, at);
 }
@@ -289,9 +288,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* --- the main loop
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the main loop */
 
 static void on_wake(uv_async_t *handle)
 {

@@ -58,9 +58,7 @@ static void die(struct local *l, const struct err *error)
     l->config.event(l->config.user, &ev);
 }
 
-/* --- engines
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- engines */
 
 static void on_engine(void *user, const struct engine_event *ev)
 {
@@ -174,8 +172,7 @@ static void on_listen(void *user, const struct listen_event *ev)
     turns_on_listen(((struct local *)user)->turns, ev);
 }
 
-/* --- the backend's functions
- * -------------------------------------------------------------------------------------- */
+/* --- the backend's functions */
 
 static struct local *self(struct backend *b)
 {
@@ -204,6 +201,7 @@ static void local_clear(struct backend *b)
 {
     listen_clear(self(b)->ear);
     turns_drop(self(b)->turns);
+    uv_async_send(&self(b)->kick);
 }
 
 static int local_send_text(struct backend *b, const char *text)
@@ -229,6 +227,7 @@ static void local_forget(struct backend *b)
 {
     listen_clear(self(b)->ear);
     turns_forget(self(b)->turns);
+    uv_async_send(&self(b)->kick);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -267,9 +266,7 @@ static const struct backend_ops ops = {
     .close = local_close,
 };
 
-/* --- opening
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- opening */
 
 static int open_ear(struct local *l, struct err *e)
 {

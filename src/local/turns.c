@@ -40,6 +40,7 @@ struct turn_in_hand {
     bool committed; /* ... by the caller */
     bool answering; /* the language model was asked */
     bool cancelled;
+    bool dead;   /* forgotten: tells nothing any more, and goes with the next turns_advance */
     bool worded; /* HEARD had words: a REPLY_DONE is owed */
     size_t mark; /* of the memory, before this turn */
 
@@ -71,9 +72,7 @@ struct turns {
     uint32_t next_id, next_item;
 };
 
-/* --- events
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- events */
 
 static void report(struct turns *ts, enum status status, int code, const char *text)
 {
@@ -108,6 +107,8 @@ static void hold(struct turns *ts, struct turn_in_hand *t, const struct backend_
 static void emit(struct turns *ts, struct turn_in_hand *t, struct backend_event ev)
 {
     ev.item = t->item;
+    if (t->dead)
+        return;
     if (t->closed)
         ts->config.event(ts->config.user, &ev);
     else
@@ -124,7 +125,7 @@ static void release_held(struct turns *ts, struct turn_in_hand *t, bool deliver)
         h->ev.samples = h->samples;
         if (h->ev.type == BACKEND_HEARD)
             h->ev.committed = t->committed;
-        if (deliver)
+        if (deliver && !t->dead)
             ts->config.event(ts->config.user, &h->ev);
         free(h->text);
         free(h);
@@ -132,9 +133,7 @@ static void release_held(struct turns *ts, struct turn_in_hand *t, bool deliver)
     t->last_held = &t->held;
 }
 
-/* --- turns
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- turns */
 
 static struct turn_in_hand *turn_add(struct turns *ts)
 {
@@ -194,9 +193,7 @@ static void stop_answering(struct turns *ts, struct turn_in_hand *t)
     free_sayings(t);
 }
 
-/* --- hearing
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- hearing */
 
 static struct turn_in_hand *hearing(struct turns *ts)
 {
@@ -339,9 +336,7 @@ void turns_on_stt(struct turns *ts, const struct engine_event *ev)
     turns_advance(ts);
 }
 
-/* --- answering
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- answering */
 
 static void say(struct turns *ts, struct turn_in_hand *t, const char *text)
 {
@@ -351,7 +346,7 @@ static void say(struct turns *ts, struct turn_in_hand *t, const char *text)
 
     if (t->clause_ns == 0)
         t->clause_ns = clock_ns();
-    if (!ts->config.speak || ts->tts == NULL)
+    if (!ts->config.speak || t->dead)
         return;
     s = malloc(sizeof *s + n);
     if (s == NULL || ts->tts->ops->submit(ts->tts, &r) < 0) {
@@ -394,7 +389,7 @@ static void answer(struct turns *ts, struct turn_in_hand *t)
     emit(ts, t,
          (struct backend_event){
              .type = BACKEND_HEARD, .text = buf_str(&words), .committed = t->committed});
-    if (!t->worded)
+    if (!t->worded || t->dead)
         goto out;
     t->mark = memory_mark(ts->memory);
     memory_user(ts->memory, buf_str(&words));
@@ -498,6 +493,10 @@ void turns_advance(struct turns *ts)
     struct turn_in_hand *t;
 
     while ((t = ts->first) != NULL && ts->llm != NULL) {
+        if (t->dead) {
+            turn_remove(ts, t);
+            continue;
+        }
         if (!t->answering) {
             if (t->decoding > 0 || !(t->closed || t->draft_id != 0))
                 return;
@@ -505,13 +504,12 @@ void turns_advance(struct turns *ts)
         }
         if (!t->closed || !t->answering || t->llm_id != 0 || t->sayings != NULL)
             return;
-        finish(ts, t);
+        if (!t->dead)
+            finish(ts, t);
     }
 }
 
-/* --- the rest
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the rest */
 
 int turns_new(struct turns **out, const struct turns_config *config)
 {
@@ -588,7 +586,8 @@ void turns_drop(struct turns *ts)
     if (t == NULL)
         return;
     take_back(ts, t);
-    turn_remove(ts, t);
+    t->dead = true;
+    ts->hearing = NULL;
 }
 
 void turns_truncate(struct turns *ts, uint32_t item, double played_ms)
@@ -598,11 +597,11 @@ void turns_truncate(struct turns *ts, uint32_t item, double played_ms)
 
 void turns_forget(struct turns *ts)
 {
-    turns_cancel(ts);
-    while (ts->first != NULL) {
-        stop_answering(ts, ts->first);
-        turn_remove(ts, ts->first);
+    for (struct turn_in_hand *t = ts->first; t != NULL; t = t->next) {
+        stop_answering(ts, t);
+        t->dead = true;
     }
+    ts->hearing = NULL;
     memory_rollback(ts->memory, 1);
 }
 

@@ -34,9 +34,7 @@ static void tell(struct session *s, struct session_event ev)
     s->config.event(s->config.user, &ev);
 }
 
-/* --- the reply
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the reply */
 
 static void reply_begin(struct session *s, uint32_t item)
 {
@@ -97,8 +95,7 @@ static void reply_generated(struct session *s, const struct backend_event *ev)
     reply_maybe_done(s);
 }
 
-/* --- events of the backend
- * ---------------------------------------------------------------------------------------- */
+/* --- events of the backend */
 
 static void heard(struct session *s, const struct backend_event *ev)
 {
@@ -157,9 +154,7 @@ static void on_backend(void *user, const struct backend_event *ev)
     }
 }
 
-/* --- the sound path
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the sound path */
 
 static void on_sound_started(struct session *s, const struct duplex_event *ev)
 {
@@ -227,9 +222,7 @@ static void wake(void *user)
     uv_async_send(&((struct session *)user)->wake);
 }
 
-/* --- the interface
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the interface */
 
 static void on_closed(uv_handle_t *handle)
 {

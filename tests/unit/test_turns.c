@@ -23,6 +23,7 @@ struct stage {
     struct script stt, llm, tts;
     struct buf asked;  /* what the engines were asked for */
     struct buf events; /* what the session was told */
+    bool forgetful;    /* the session forgets as soon as it hears something */
 };
 
 static int submit(struct engine *g, const struct engine_request *r)
@@ -62,6 +63,8 @@ static void on_event(void *user, const struct backend_event *ev)
         break;
     case BACKEND_HEARD:
         buf_addf(&st->events, "heard%s(%s) ", ev->committed ? "!" : "", ev->text);
+        if (st->forgetful)
+            turns_forget(st->turns);
         break;
     case BACKEND_REPLY_STARTED:
         buf_addf(&st->events, "reply%u ", ev->item);
@@ -350,6 +353,21 @@ static void forgetting_starts_a_new_conversation(void **state)
     SAW(&st->asked, "llm[Who am I?] ");
 }
 
+static void a_session_may_forget_while_it_is_told_something(void **state)
+{
+    struct stage *st = *state;
+
+    st->forgetful = true;
+    listened(st, LISTEN_TURN, true);
+    turns_text(st->turns, "Hello.");
+    turns_advance(st->turns);
+    piece(st, true);
+    transcribed(st, "What time is it?");
+    wrote(st, "Noon.");
+    listened(st, LISTEN_TURN, false);
+    SAW(&st->events, "stopped heard!() heard!(Hello.) stopped heard(What time is it?) ");
+}
+
 static void waiting_speech_is_counted_until_it_is_transcribed(void **state)
 {
     struct stage *st = *state;
@@ -378,6 +396,7 @@ int main(void)
         TEST(a_failing_model_ends_the_turn_and_not_the_conversation),
         TEST(nothing_is_asked_of_a_model_that_is_not_loaded),
         TEST(forgetting_starts_a_new_conversation),
+        TEST(a_session_may_forget_while_it_is_told_something),
         TEST(waiting_speech_is_counted_until_it_is_transcribed),
     };
 
