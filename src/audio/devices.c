@@ -62,10 +62,11 @@ static const char *kind(bool capture)
 
 static int none_at_all(bool capture, struct err *e)
 {
-    return err_set(e, STATUS_AUDIO, -ENODEV,
-                   "no %s device was found: connect a %s, see with `hullo devices` what there is, "
-                   "or work with files: `hullo ask FILE -o FILE`",
-                   kind(capture), capture ? "microphone" : "loudspeaker");
+    return err_set(
+        e, STATUS_AUDIO, -ENODEV,
+        "no %s device was found: connect a %s or end the program that holds it, see with "
+        "`hullo devices` what there is, or work with files: `hullo ask FILE -o FILE`",
+        kind(capture), capture ? "microphone" : "loudspeaker");
 }
 
 static int no_match(const struct audio_device *list, size_t n, const char *name, bool capture,

@@ -13,6 +13,7 @@
 
 #include "audio/devices.h"
 #include "audio/quiet.h"
+#include "audio/stuck.h"
 #include "audio/when.h"
 #include "util/clock.h"
 #include "util/text.h"
@@ -38,6 +39,7 @@ struct pa_stream {
     struct audio_config config;
     struct side sides[2];
     int n_sides;
+    struct stuck *stuck;
     _Atomic bool ended; /* closing, or `lost` was called */
 };
 
@@ -272,15 +274,17 @@ static int open_failed(const struct wish *w, PaError error, struct err *e)
 {
     const PaHostErrorInfo *host = Pa_GetLastHostErrorInfo();
     const char *why = Pa_GetErrorText(error);
+    bool busy = error == paDeviceUnavailable;
 
     if (error == paUnanticipatedHostError && host != NULL && host->errorText != NULL &&
         host->errorText[0] != '\0')
         why = host->errorText;
     return err_set(e, STATUS_AUDIO, error == paInvalidSampleRate ? -EINVAL : -EIO,
-                   "cannot open %s device '%s': %s; see if another program holds it, or choose "
+                   "cannot open %s device '%s': %s%s%s; see if another program holds it, or choose "
                    "another with --%s-device (`hullo devices` lists them)",
                    w->in == NULL ? "output" : "input", w->in == NULL ? w->out->name : w->in->name,
-                   why, w->in == NULL ? "output" : "input");
+                   busy ? "" : "it takes none of the usual sample rates and channels (", why,
+                   busy ? "" : ")", w->in == NULL ? "output" : "input");
 }
 
 /* A callback thread that engines on all cores cannot delay, where the system lets the user. The
@@ -389,6 +393,7 @@ static void close_stream(struct audio_stream *base)
         Pa_CloseStream(s->sides[i].stream);
     }
     Pa_Terminate();
+    stuck_end(s->stuck, s->log);
     quiet_end(&q, s->log);
     free(s);
 }
@@ -426,6 +431,8 @@ static int open_stream(struct audio_stream **out, const char *argument,
         rc = open_streams(s, &w, e);
     quiet_end(&q, log);
     free(sys.list);
+    if (rc == 0)
+        stuck_begin(&s->stuck);
     if (rc < 0)
         close_stream(&s->base);
     else
