@@ -46,7 +46,7 @@ static void peer_closed(uv_handle_t *handle)
     free(p);
 }
 
-static void hang_up(struct peer *p)
+static void part(struct peer *p, bool reset)
 {
     if (uv_is_closing((uv_handle_t *)&p->tcp))
         return;
@@ -54,7 +54,13 @@ static void hang_up(struct peer *p)
     if (p->next != NULL)
         p->next->at = p->at;
     p->f->open--;
-    uv_close((uv_handle_t *)&p->tcp, peer_closed);
+    if (!reset || uv_tcp_close_reset(&p->tcp, peer_closed) < 0)
+        uv_close((uv_handle_t *)&p->tcp, peer_closed);
+}
+
+static void hang_up(struct peer *p)
+{
+    part(p, false);
 }
 
 static void serve(struct peer *p);
@@ -79,7 +85,7 @@ static void write_piece(struct peer *p)
     if (n == 0) {
         p->reply = NULL;
         if (!r->hold)
-            hang_up(p);
+            part(p, r->reset);
         else
             serve(p);
         return;

@@ -15,6 +15,7 @@ struct fake_reply {
     size_t length;     /* 0: up to the NUL */
     size_t piece;      /* bytes per write; 0: all at once */
     bool hold;         /* the connection stays open behind the answer */
+    bool reset;        /* ... or is reset, not closed */
 };
 
 struct fake_http;

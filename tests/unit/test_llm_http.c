@@ -243,13 +243,14 @@ static void a_reply_is_done_at_its_end_though_the_server_hangs_on(void **state)
         {.bytes = MODELS},
         {.bytes = HEAD "\r\n" CHUNK("One.") DONE, .hold = true},
         {.bytes = HEAD "\r\n" CHUNK("Two.") STOP, .hold = true},
-        {.bytes = HEAD "\r\n" CHUNK("Three.") STOP DONE, .hold = true},
+        {.bytes = HEAD "\r\n" CHUNK("Three.") STOP DONE, .piece = 8, .hold = true},
     };
 
     open_kind(f, &engine_llm_http, NULL, NULL, script, 4);
     for (uint32_t id = 1; id <= 3; id++)
         submit(f, id);
     wait_for(f, "3 done");
+    turn(f, 50);
     assert_string_equal(after_ready(f), "1 text One.\n1 done\n2 text Two.\n2 done\n"
                                         "3 text Three.\n3 done\n");
 }

@@ -42,6 +42,8 @@ static const struct {
     {"data: a\r\n\r\ndata: b\r\n\r\n", "[a][b]"},
     {"data: a\r\rdata: b\r\r", "[a][b]"},
     {"data: one\ndata: two\n\n", "[one\ntwo]"},
+    {"data: one\r\ndata: two\r\n\r\n", "[one\ntwo]"},
+    {"data: one\rdata: two\r\n\r", "[one\ntwo]"},
     {"data:a\n\ndata:  b \n\n", "[a][ b ]"},
     {"data\n\ndata:\n\n", "[][]"},
     {"data\ndata\n\n", "[\n]"},
