@@ -39,15 +39,13 @@ NEEDS_BUILD := $(filter-out $(PLAIN_GOALS),$(GOALS))
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wvla -Wundef -Wimplicit-fallthrough
-PKGS = portaudio-2.0 speexdsp libcurl libcjson sndfile libuv libarchive libcrypto
-LOCAL_PKGS = espeak-ng
+PKGS = portaudio-2.0 speexdsp libcurl libcjson sndfile libuv libarchive libcrypto espeak-ng
 FLITE_LIBS = -lflite_cmu_us_slt -lflite_usenglish -lflite_cmulex -lflite
 
 ifneq ($(NEEDS_BUILD),)
-ALL_PKGS := $(PKGS) $(if $(filter 1,$(LOCAL)),$(LOCAL_PKGS))
 # Headers of others are system headers: our warnings are about our code.
-PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(ALL_PKGS) 2>/dev/null))
-PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(ALL_PKGS) 2>/dev/null)
+PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null))
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 endif
 
 HARDEN = $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) -fstack-protector-strong
@@ -60,7 +58,7 @@ ALL_CFLAGS = -std=c17 $(CPPFLAGS) -Isrc $(WARN) $(if $(CI),-Werror) -fPIE -pthre
 	-DHULLO_VERSION='"$(VERSION)"' -DHULLO_PREFIX='"$(PREFIX)"' -DHULLO_LOCAL=$(LOCAL) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) $(PKG_CFLAGS) $(DEPS_CFLAGS) $(CFLAGS)
 TEST_CFLAGS = -Itests -DHULLO_BUILD='"$(abspath $(BUILD))"' -DHULLO_SOURCE='"$(CURDIR)"'
-ALL_LIBS = $(PKG_LIBS) $(DEPS_LIBS) -lm -pthread
+ALL_LIBS = $(PKG_LIBS) $(DEPS_LIBS) $(FLITE_LIBS) -lm -pthread
 ORIGIN = $(if $(filter Darwin,$(OS)),@executable_path,$$ORIGIN)
 
 # The local engines: deps/deps.sh builds them once for this user; an explicit DEPS= is used as it is.
@@ -77,11 +75,10 @@ endif
 endif
 DEPS_CFLAGS ?= -isystem $(DEPS)/include
 DEPS_LIBS ?= -L$(DEPS)/lib -lsherpa-onnx-c-api -lllama -lggml -lggml-base
-DEPS_LIBS += $(FLITE_LIBS)
 RUN_PATH = -Wl,-rpath,$(DEPS)/lib
 endif
 
-OTHER_SRCS = $(if $(filter Darwin,$(OS)),%_linux.c,%_darwin.c) $(if $(filter 0,$(LOCAL)),src/local/%)
+OTHER_SRCS = $(if $(filter Darwin,$(OS)),%_linux.c,%_darwin.c)
 SRCS := $(filter-out $(OTHER_SRCS),$(sort $(wildcard src/*.c src/*/*.c)))
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 LIB = $(BUILD)/libhullo.a
