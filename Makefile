@@ -182,11 +182,13 @@ demo: ## install what is missing, build, fetch the models, answer a real recordi
 	@$(MAKE) --no-print-directory $(BUILD)/hullo
 	@HULLO=$(BUILD)/hullo HULLO_SHARE=$(CURDIR)/share sh deps/demo.sh
 
-bench: $(BUILD)/hullo $(BENCH_BINS) $(TEST_PROGRAMS) ## measure; each benchmark prints one JSON object
-	@python=$$(sh deps/deps.sh venv) || exit 1; export HULLO=$(abspath $(BUILD)/hullo) HULLO_SHARE=$(CURDIR)/share \
-		HULLO_BUILD=$(abspath $(BUILD)) BUILD=$(abspath $(BUILD)); \
+bench: $(BUILD)/hullo $(BENCH_BINS) $(TEST_PROGRAMS) ## measure; each benchmark prints one JSON object (tests/bench/README.md)
+	@nolocal=; if [ $(LOCAL) = 1 ]; then nolocal=$(abspath $(BUILD))/nolocal; \
+		$(MAKE) -s LOCAL=0 BUILD=$$nolocal all || exit 1; nolocal=$$nolocal/hullo; fi; \
+	export HULLO=$(abspath $(BUILD)/hullo) HULLO_SHARE=$(CURDIR)/share HULLO_BUILD=$(abspath $(BUILD)) \
+		BUILD=$(abspath $(BUILD)) HULLO_NOLOCAL=$$nolocal; \
 	for b in $(BENCH_BINS); do $$b || exit 1; done; \
-	for b in $(sort $(wildcard tests/bench/bench_*.py)); do $$python $$b || exit 1; done
+	for b in $(sort $(wildcard tests/bench/bench_*.py)); do $(PYTHON) $$b || exit 1; done
 
 fuzz: ## fuzz each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (clang)
 	@sh deps/bootstrap.sh check lint
