@@ -103,11 +103,8 @@ GUARDED(int, pthread_cond_broadcast, (pthread_cond_t * c), (c))
 GUARDED(int, sem_wait, (sem_t * s), (s))
 GUARDED(int, sched_yield, (void), ())
 GUARDED(int, nanosleep, (const struct timespec *t, struct timespec *left), (t, left))
-GUARDED(ssize_t, read, (int fd, void *data, size_t n), (fd, data, n))
 GUARDED(ssize_t, write, (int fd, const void *data, size_t n), (fd, data, n))
 GUARDED(size_t, fwrite, (const void *data, size_t size, size_t n, FILE *f), (data, size, n, f))
-GUARDED(int, vfprintf, (FILE * f, const char *fmt, va_list ap), (f, fmt, ap))
-GUARDED(int, vsnprintf, (char *s, size_t n, const char *fmt, va_list ap), (s, n, fmt, ap))
 GUARDED(int, fflush, (FILE * f), (f))
 #endif
 
