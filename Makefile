@@ -85,10 +85,6 @@ LIB = $(BUILD)/libhullo.a
 FAKES := $(sort $(wildcard tests/fake/*.c))
 FAKE_LIB = $(if $(FAKES),$(BUILD)/libfake.a)
 UNIT := $(sort $(wildcard tests/unit/test_*.c))
-ifeq ($(LOCAL),0)
-UNIT := $(filter-out $(shell grep -l '"local/' $(UNIT) /dev/null),$(UNIT))
-FAKES := $(filter-out $(shell grep -l '"local/' $(FAKES) /dev/null),$(FAKES))
-endif
 UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 BENCH := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BINS := $(BENCH:tests/bench/%.c=$(BUILD)/bench/%)

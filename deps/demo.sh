@@ -14,7 +14,7 @@ if "$HULLO" devices --json 2>/dev/null | grep '"default_output":true' >/dev/null
 fi
 
 echo "the question is a recording: $recording"
-ask() { result=$("$HULLO" ask "$recording" --json --force -o "$answer" ${1:+"$1"}); }
+ask() { result=$("$HULLO" ask "$recording" --quiet --json --force -o "$answer" ${1:+"$1"}); }
 status=0
 ask $play || status=$?
 if [ $status -eq 5 ] && [ -n "$play" ]; then
