@@ -116,5 +116,5 @@ int main(int argc, char **argv)
             return STATUS_USAGE;
         }
     }
-    return run(c, argc - (named ? 2 : 1), argv + (named ? 2 : 1), named);
+    return (int)run(c, argc - (named ? 2 : 1), argv + (named ? 2 : 1), named);
 }
