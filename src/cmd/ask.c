@@ -1,7 +1,6 @@
 /* ask - recordings in, replies out. */
 #include "cmd/commands.h"
 
-#include <cJSON.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "audio/audiofile.h"
 #include "cmd/outputs.h"
+#include "cmd/reply.h"
 #include "cmd/setup.h"
 #include "ui/stop.h"
 #include "util/buf.h"
@@ -45,11 +45,14 @@ struct ask {
     struct buf heard, reply;
     struct backend_timing timing;
     struct err error; /* .status is STATUS_DONE while all is well */
+    bool saying;      /* a line of the reply is open */
     struct audiowriter *writer;
     bool wrote; /* audio of this input */
+    bool mute;  /* its output failed: no more is written */
 
     size_t failed;
     enum status first_failure;
+    bool over; /* the loop ends: because of the signal, the error, or a reader who has gone */
     int signum;
     struct err fatal;
 };
@@ -68,49 +71,59 @@ static const char *output_name(const struct ask *a)
     return a->outputs[a->index];
 }
 
-static void add_stage(cJSON *o, const char *name, double ms)
+/* Nothing more is wanted. */
+static void leave(struct ask *a)
 {
-    if (ms >= 0)
-        cJSON_AddNumberToObject(o, name, (double)(int64_t)(ms * 10) / 10);
-    else
-        cJSON_AddNullToObject(o, name);
+    a->over = true;
+    uv_stop(&a->loop);
 }
 
-static void add_latency(cJSON *o, const struct backend_timing *t)
+static void give_up(struct ask *a, const struct err *error)
 {
-    cJSON *l = cJSON_AddObjectToObject(o, "latency_ms");
-
-    add_stage(l, "heard", t->heard_ms);
-    add_stage(l, "first_token", t->first_token_ms);
-    add_stage(l, "first_clause", t->first_clause_ms);
-    add_stage(l, "first_audio", t->first_audio_ms);
-    add_stage(l, "done", t->done_ms);
+    a->fatal = *error;
+    leave(a);
 }
 
-static void print_json(struct ask *a, const char *status)
+/* Who reads stdout may have had enough: then so have we, unless the replies also go elsewhere. */
+static void flush_stdout(struct ask *a)
 {
-    cJSON *o = cJSON_CreateObject();
-    char *line;
+    bool elsewhere = output_name(a) != NULL || options_has(a->app->options, OPT_PLAY);
+    struct err error;
 
-    cJSON_AddStringToObject(o, "type", "reply");
-    cJSON_AddNumberToObject(o, "v", 1);
-    cJSON_AddStringToObject(o, "input", input_name(a));
-    cJSON_AddStringToObject(o, "transcript", buf_str(&a->heard));
-    cJSON_AddStringToObject(o, "text", buf_str(&a->reply));
-    if (a->wrote && output_name(a) != NULL)
-        cJSON_AddStringToObject(o, "audio", output_name(a));
-    else
-        cJSON_AddNullToObject(o, "audio");
-    add_latency(o, &a->timing);
-    cJSON_AddStringToObject(o, "status", status);
-    if (a->error.status != STATUS_DONE)
-        cJSON_AddStringToObject(o, "error", a->error.text);
-    line = cJSON_PrintUnformatted(o);
-    if (line != NULL)
-        puts(line);
-    fflush(stdout);
-    cJSON_free(line);
-    cJSON_Delete(o);
+    if (fflush(stdout) == 0 || a->over)
+        return;
+    if (errno != EPIPE) {
+        err_set(&error, STATUS_FAILED, -errno, "cannot write to stdout: %s", strerror(errno));
+        give_up(a, &error);
+    } else if (!elsewhere) {
+        leave(a);
+    }
+}
+
+static const char *status_word(const struct ask *a)
+{
+    if (a->signum != 0)
+        return REPLY_INTERRUPTED;
+    if (a->fatal.status != STATUS_DONE)
+        return REPLY_FAILED;
+    if (a->error.status == STATUS_DONE)
+        return REPLY_OK;
+    return a->error.code == -ENODATA ? REPLY_NO_SPEECH : REPLY_FAILED;
+}
+
+static void print_json(struct ask *a)
+{
+    const struct err *error = a->error.status != STATUS_DONE ? &a->error : &a->fatal;
+    struct reply r = {.input = input_name(a),
+                      .transcript = buf_str(&a->heard),
+                      .text = buf_str(&a->reply),
+                      .audio = a->wrote ? output_name(a) : NULL,
+                      .timing = a->timing,
+                      .status = status_word(a),
+                      .error = error->status != STATUS_DONE ? error->text : NULL};
+
+    reply_print_json(&r);
+    flush_stdout(a);
 }
 
 /* The reply's text as it comes: on stdout, unless that carries audio or JSON. */
@@ -119,7 +132,15 @@ static void print_text(struct ask *a, const char *text)
     if (a->json)
         return;
     fputs(text, a->to_stdout ? stderr : stdout);
-    fflush(a->to_stdout ? stderr : stdout);
+    if (!a->to_stdout)
+        flush_stdout(a);
+}
+
+static void end_line(struct ask *a)
+{
+    if (a->saying)
+        print_text(a, "\n");
+    a->saying = false;
 }
 
 static void input_error(struct ask *a, const struct err *error)
@@ -131,13 +152,12 @@ static void input_error(struct ask *a, const struct err *error)
     log_error(a->app->log, "%s", error->text);
 }
 
-static const char *status_word(const struct ask *a)
+static void drop_output(struct ask *a)
 {
-    if (a->signum != 0)
-        return "interrupted";
-    if (a->error.status == STATUS_DONE)
-        return "ok";
-    return a->error.code == -ENODATA ? "no_speech" : "failed";
+    audiowriter_abandon(a->writer);
+    a->writer = NULL;
+    a->wrote = false;
+    a->mute = true;
 }
 
 static void close_output(struct ask *a)
@@ -145,12 +165,15 @@ static void close_output(struct ask *a)
     struct err error = {0};
 
     /* One stream on stdout carries the replies to all inputs. */
-    if (a->writer == NULL || (a->to_stdout && a->index + 1 < a->count && a->signum == 0))
+    if (a->writer == NULL || (a->to_stdout && a->index + 1 < a->count && !a->over))
         return;
-    if (a->signum != 0 && !a->to_stdout)
-        audiowriter_abandon(a->writer);
-    else if (audiowriter_finish(a->writer, &error) < 0)
-        input_error(a, &error);
+    if (a->over && !a->to_stdout) {
+        drop_output(a);
+    } else if (audiowriter_finish(a->writer, &error) < 0) {
+        a->wrote = false;
+        if (!a->over)
+            input_error(a, &error);
+    }
     a->writer = NULL;
 }
 
@@ -174,33 +197,64 @@ static void log_stages(const struct ask *a)
 
 /* --- one input */
 
-static void finish_input(struct ask *a)
+static void check_reply(struct ask *a)
 {
-    struct err error;
+    struct err error = {0};
 
-    audiofile_close(a->file);
-    a->file = NULL;
-    if (a->reply.len > 0)
-        print_text(a, "\n");
-    if (a->heard.len == 0 && a->error.status == STATUS_DONE && a->signum == 0) {
+    if (a->error.status != STATUS_DONE)
+        return;
+    if (a->heard.len == 0)
         err_set(&error, STATUS_FAILED, -ENODATA,
                 "no speech heard in '%s': is it the right recording, and loud enough?",
                 input_name(a));
+    else if (a->reply.len == 0)
+        err_set(&error, STATUS_FAILED, -ENOMSG,
+                "the language model said nothing to '%s': ask again, or try another one with "
+                "--model",
+                input_name(a));
+    if (error.status != STATUS_DONE)
         input_error(a, &error);
-    }
+}
+
+static void start_input(struct ask *a)
+{
+    buf_clear(&a->heard);
+    buf_clear(&a->reply);
+    a->committed = a->saying = a->wrote = a->mute = false;
+    a->replies = 0;
+    a->error = (struct err){0};
+    a->timing = (struct backend_timing){-1, -1, -1, -1, -1};
+}
+
+static void finish_input(struct ask *a)
+{
+    audiofile_close(a->file);
+    a->file = NULL;
+    end_line(a);
+    check_reply(a);
     close_output(a);
     log_stages(a);
     if (a->json)
-        print_json(a, status_word(a));
+        print_json(a);
+    if (a->over)
+        return;
     a->failed += a->error.status != STATUS_DONE;
-    buf_clear(&a->heard);
-    buf_clear(&a->reply);
     a->index++;
     session_forget(a->session);
-    if (a->signum != 0)
-        uv_stop(&a->loop);
-    else
-        next_input(a);
+    next_input(a);
+}
+
+/* Once it is over: what is not done gets its line of JSON all the same. */
+static void close_rest(struct ask *a)
+{
+    end_line(a);
+    close_output(a);
+    if (!a->json || (a->signum == 0 && a->fatal.status == STATUS_DONE))
+        return;
+    for (; a->index < a->count; a->index++) {
+        print_json(a);
+        start_input(a);
+    }
 }
 
 static void maybe_finish(struct ask *a)
@@ -234,7 +288,7 @@ static void on_read(uv_work_t *w, int status)
     struct ask *a = w->data;
 
     a->working = false;
-    if (status != 0 || a->signum != 0)
+    if (status != 0 || a->over)
         return;
     if (a->work_rc < 0) {
         fail_input(a, &a->work_error);
@@ -277,7 +331,7 @@ static void on_open(uv_work_t *w, int status)
     double seconds;
 
     a->working = false;
-    if (status != 0 || a->signum != 0)
+    if (status != 0 || a->over)
         return;
     if (a->work_rc < 0) {
         fail_input(a, &a->work_error);
@@ -288,16 +342,6 @@ static void on_open(uv_work_t *w, int status)
     read_on(a);
 }
 
-/* An output that cannot be written is better known before the work than after it. */
-static int check_output(struct ask *a, struct err *e)
-{
-    const char *file = output_name(a);
-
-    if (file == NULL || a->to_stdout || a->force || access(file, F_OK) != 0)
-        return 0;
-    return err_set(e, STATUS_FAILED, -EEXIST, "'%s' exists already: --force replaces it", file);
-}
-
 static void next_input(struct ask *a)
 {
     struct err error = {0};
@@ -306,11 +350,8 @@ static void next_input(struct ask *a)
         uv_stop(&a->loop);
         return;
     }
-    a->committed = a->wrote = false;
-    a->replies = 0;
-    a->error = (struct err){0};
-    a->timing = (struct backend_timing){-1, -1, -1, -1, -1};
-    if (check_output(a, &error) < 0) {
+    start_input(a);
+    if (outputs_check(output_name(a), a->force, a->inputs, a->count, &error) < 0) {
         fail_input(a, &error);
         return;
     }
@@ -333,10 +374,28 @@ static void on_heard(struct ask *a, const struct session_event *ev)
     maybe_finish(a);
 }
 
+/* Each reply is a line or more, whatever white space it begins with. */
 static void on_text(struct ask *a, const char *text)
 {
+    if (!a->saying) {
+        text += strspn(text, " \t\n");
+        if (*text == '\0')
+            return;
+        if (a->reply.len > 0)
+            buf_adds(&a->reply, "\n");
+        a->saying = true;
+    }
     buf_adds(&a->reply, text);
     print_text(a, text);
+}
+
+static void output_failed(struct ask *a, const struct err *error)
+{
+    drop_output(a);
+    if (a->to_stdout && error->code == -EPIPE)
+        leave(a);
+    else
+        input_error(a, error);
 }
 
 static void on_audio(struct ask *a, const struct session_event *ev)
@@ -344,20 +403,14 @@ static void on_audio(struct ask *a, const struct session_event *ev)
     struct err error = {0};
     const char *file = output_name(a);
 
-    if (file == NULL || a->error.status != STATUS_DONE)
+    if (file == NULL || a->mute)
         return;
-    if (a->writer == NULL &&
-        audiowriter_open(&a->writer, file, ev->rate_hz, a->force, &error) < 0) {
-        input_error(a, &error);
-        return;
-    }
-    if (audiowriter_write(a->writer, ev->samples, ev->count, &error) < 0) {
-        input_error(a, &error);
-        audiowriter_abandon(a->writer);
-        a->writer = NULL;
-        return;
-    }
-    a->wrote = true;
+    if ((a->writer == NULL &&
+         audiowriter_open(&a->writer, file, ev->rate_hz, a->force, &error) < 0) ||
+        audiowriter_write(a->writer, ev->samples, ev->count, &error) < 0)
+        output_failed(a, &error);
+    else
+        a->wrote = true;
 }
 
 static void on_done(struct ask *a, const struct session_event *ev)
@@ -366,28 +419,15 @@ static void on_done(struct ask *a, const struct session_event *ev)
     if (a->timing.heard_ms < 0)
         a->timing = ev->timing;
     a->replies -= a->replies > 0;
-    if (a->replies == 0 && !a->committed && a->reply.len > 0) {
-        print_text(a, "\n");
-        buf_adds(&a->reply, "\n");
-    }
+    end_line(a);
     maybe_finish(a);
-}
-
-static void on_error(struct ask *a, const struct session_event *ev)
-{
-    if (ev->fatal) {
-        a->fatal = *ev->error;
-        uv_stop(&a->loop);
-    } else {
-        input_error(a, ev->error);
-    }
 }
 
 static void on_session(void *user, const struct session_event *ev)
 {
     struct ask *a = user;
 
-    if (a->signum != 0)
+    if (a->over)
         return;
     switch (ev->type) {
     case SESSION_READY:
@@ -409,7 +449,10 @@ static void on_session(void *user, const struct session_event *ev)
         on_done(a, ev);
         break;
     case SESSION_ERROR:
-        on_error(a, ev);
+        if (ev->fatal)
+            give_up(a, ev->error);
+        else
+            input_error(a, ev->error);
         break;
     case SESSION_SPEECH:
     case SESSION_REPLY_SOUND:
@@ -421,11 +464,11 @@ static void on_stop(void *user, int signum)
 {
     struct ask *a = user;
 
-    if (a->signum != 0)
+    if (a->over)
         return;
     a->signum = signum;
     session_stop(a->session);
-    uv_stop(&a->loop);
+    leave(a);
 }
 
 /* --- the command */
@@ -481,14 +524,11 @@ static int open_session(struct ask *a, const struct models *models, struct err *
 
 static enum status outcome(struct ask *a, struct err *e)
 {
-    if (a->signum != 0) {
-        if (a->json && a->index < a->count)
-            print_json(a, "interrupted");
+    if (a->signum != 0)
         return a->signum == SIGINT ? STATUS_INTERRUPTED : STATUS_TERMINATED;
-    }
     if (a->fatal.status != STATUS_DONE) {
         *e = a->fatal;
-        return a->fatal.status;
+        return a->index > a->failed ? STATUS_PARTLY : a->fatal.status;
     }
     if (a->failed == 0)
         return STATUS_DONE;
@@ -508,9 +548,9 @@ static enum status work(struct ask *a, const struct models *models, struct err *
     } else {
         next_input(a);
         uv_run(&a->loop, UV_RUN_DEFAULT);
-        if (a->signum != 0)
-            close_output(a);
         status = outcome(a, e);
+        if (a->over)
+            close_rest(a);
     }
     shut_down(a);
     return status;
@@ -539,6 +579,8 @@ static enum status run(const struct app *app, struct err *e)
         status = work(a, models, e);
     if (a->working) {
         /* A read hangs on a pipe: an ordinary exit would wait for its thread. */
+        if (e->text[0] != '\0')
+            log_error(app->log, "%s", e->text);
         fflush(stdout);
         _exit((int)status);
     }
@@ -558,10 +600,8 @@ const struct command command_ask = {
     .summary = "answer recordings",
     .operands = "[FILE ...]",
     .about =
-        "Takes recordings of somebody asking something (WAV, FLAC, Ogg, Opus, MP3; - or nothing "
-        "is\n"
-        "stdin) and prints the replies. With -o they are written as speech, with --play spoken.\n"
-        "With -o - it is a filter: hullo ask -o - < question.wav > answer.wav",
+        "Answers recordings of somebody asking something (WAV, FLAC, Ogg, Opus, MP3; - or nothing: "
+        "stdin).\nWith -o - it is a filter: hullo ask -o - < question.wav > answer.wav",
     .options = options,
     .run = run,
 };

@@ -1,11 +1,11 @@
 #include "cmd/outputs.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/path.h"
 
@@ -108,4 +108,53 @@ void outputs_free(char **names, size_t count)
     for (size_t i = 0; i < count; i++)
         free(names[i]);
     free(names);
+}
+
+static bool is_one_of(const struct stat *st, const char *const *inputs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct stat in;
+        int rc = strcmp(inputs[i], "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(inputs[i], &in);
+        if (rc == 0 && in.st_dev == st->st_dev && in.st_ino == st->st_ino)
+            return true;
+    }
+    return false;
+}
+
+static int check_folder(const char *file, struct err *e)
+{
+    const char *slash = strrchr(file, '/');
+    char *folder = slash == NULL   ? strdup(".")
+                   : slash == file ? strdup("/")
+                                   : strndup(file, (size_t)(slash - file));
+    int rc = 0;
+
+    if (folder == NULL)
+        return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
+    if (access(folder, W_OK | X_OK) != 0)
+        rc = err_set(e, STATUS_FAILED, -errno, "cannot write '%s': folder '%s': %s", file, folder,
+                     strerror(errno));
+    free(folder);
+    return rc;
+}
+
+int outputs_check(const char *file, bool force, const char *const *inputs, size_t count,
+                  struct err *e)
+{
+    struct stat st;
+
+    if (file == NULL || strcmp(file, "-") == 0)
+        return 0;
+    if (stat(file, &st) != 0)
+        return check_folder(file, e);
+    if (!S_ISREG(st.st_mode))
+        return 0; /* a device, a named pipe: whoever opens it will see */
+    if (is_one_of(&st, inputs, count))
+        return err_set(e, STATUS_FAILED, -EEXIST,
+                       "'%s' is a recording to answer: name another file with -o", file);
+    if (!force)
+        return err_set(e, STATUS_FAILED, -EEXIST,
+                       "'%s' exists already: use --force to replace it, or name another file",
+                       file);
+    return check_folder(file, e);
 }

@@ -2,6 +2,7 @@
 #ifndef HULLO_CMD_OUTPUTS_H
 #define HULLO_CMD_OUTPUTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/err.h"
@@ -13,5 +14,10 @@
 int outputs_plan(char ***out, const char *output, const char *const *inputs, size_t count,
                  struct err *e);
 void outputs_free(char **names, size_t count);
+
+/* Whether a reply could be written to `file` (NULL and "-": yes), asked before the work: its folder
+ * is there and takes files, it is none of the inputs, and no other file unless `force`. */
+int outputs_check(const char *file, bool force, const char *const *inputs, size_t count,
+                  struct err *e);
 
 #endif
