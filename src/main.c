@@ -1,7 +1,7 @@
 /* main - reads the arguments, picks the command, hands it its tables. */
-#include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,15 +35,19 @@ static void help_command(const struct command *c, FILE *out)
     options_help(c->options, out);
 }
 
+static enum status no_command(const char *name, const struct log *log)
+{
+    log_error(log, "no command '%s'; see `hullo --help`", name);
+    return STATUS_USAGE;
+}
+
 /* `hullo help [COMMAND]` and `hullo --help`. */
-static int help(const char *name)
+static enum status help(const char *name, const struct log *log)
 {
     const struct command *c = name != NULL ? find_command(name) : NULL;
 
-    if (name != NULL && c == NULL) {
-        fprintf(stderr, "hullo: no command '%s'; see `hullo --help`\n", name);
-        return STATUS_USAGE;
-    }
+    if (name != NULL && c == NULL)
+        return no_command(name, log);
     if (c != NULL)
         help_command(c, stdout);
     else
@@ -51,37 +55,44 @@ static int help(const char *name)
     return STATUS_DONE;
 }
 
-static enum status run(const struct command *c, int argc, char **argv, bool named)
+/* A pipe whose reader has had enough is no failure, and ends without a word. */
+static enum status check_stdout(enum status status, const struct log *log)
 {
-    struct log log = {.level = LOG_INFO, .to = stderr};
+    struct pollfd p = {.fd = STDOUT_FILENO};
+    bool failed = fflush(stdout) != 0 || ferror(stdout);
+
+    if (!failed || status != STATUS_DONE || (poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0))
+        return status;
+    log_error(log, "cannot write to stdout: it is full, or closed");
+    return STATUS_FAILED;
+}
+
+static enum status run(const struct command *c, int argc, char **argv, bool named, struct log *log)
+{
     struct err e = {0};
     struct options options;
-    struct app app = {.registry = &registry, .log = &log, .options = &options};
+    struct app app = {.registry = &registry, .log = log, .options = &options};
     enum status status;
 
     if (options_parse(&options, argc, argv, c->options, &e) < 0) {
-        log_error(&log, "%s", e.text);
+        log_error(log, "%s", e.text);
         return e.status;
     }
     if (options_has(&options, OPT_VERBOSE))
-        log.level = LOG_DEBUG;
+        log->level = LOG_DEBUG;
     else if (options_has(&options, OPT_QUIET))
-        log.level = LOG_WARN;
+        log->level = LOG_WARN;
     if (options_has(&options, OPT_HELP)) {
-        status = (enum status)help(named ? c->name : NULL);
+        status = help(named ? c->name : NULL, log);
     } else if (options_has(&options, OPT_VERSION)) {
         version_print(stdout);
         status = STATUS_DONE;
     } else {
         status = c->run(&app, &e);
         if (e.text[0] != '\0')
-            log_error(&log, "%s", e.text);
+            log_error(log, "%s", e.text);
     }
     options_free(&options);
-    if (fflush(stdout) != 0 && status == STATUS_DONE && errno != EPIPE) {
-        log_error(&log, "cannot write to stdout: %s", strerror(errno));
-        status = STATUS_FAILED;
-    }
     return status;
 }
 
@@ -100,6 +111,8 @@ int main(int argc, char **argv)
 {
     const struct command *c = registry.commands[0];
     bool named = argc > 1 && argv[1][0] != '-';
+    struct log log = {.level = LOG_INFO, .to = stderr};
+    enum status status;
 
     setlocale(LC_CTYPE, "");
     /* A closed pipe arrives as an error where it happens, with what was written so far put in
@@ -107,14 +120,13 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* so does a file that may not grow any more */
     guard_descriptors();
-    if (named && strcmp(argv[1], "help") == 0)
-        return help(argc > 2 ? argv[2] : NULL);
-    if (named) {
+    if (named)
         c = find_command(argv[1]);
-        if (c == NULL) {
-            fprintf(stderr, "hullo: no command '%s'; see `hullo --help`\n", argv[1]);
-            return STATUS_USAGE;
-        }
-    }
-    return (int)run(c, argc - (named ? 2 : 1), argv + (named ? 2 : 1), named);
+    if (named && strcmp(argv[1], "help") == 0)
+        status = help(argc > 2 ? argv[2] : NULL, &log);
+    else if (c == NULL)
+        status = no_command(argv[1], &log);
+    else
+        status = run(c, argc - (named ? 2 : 1), argv + (named ? 2 : 1), named, &log);
+    return (int)check_stdout(status, &log);
 }

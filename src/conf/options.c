@@ -18,8 +18,7 @@ static const struct option_def table[OPT_COUNT] = {
                     .letter = 'o',
                     .type = OPTION_STRING,
                     .argument = "FILE",
-                    .help =
-                        "write the reply's speech to FILE, into the folder FILE, or to stdout (-)"},
+                    .help = "write the reply's speech to FILE, into folder FILE, or to stdout (-)"},
     [OPT_PLAY] = {.name = "play", .help = "play the reply"},
     [OPT_FORCE] = {.name = "force", .help = "replace an existing output file"},
     [OPT_RATE] = {.name = "rate",
@@ -39,19 +38,17 @@ static const struct option_def table[OPT_COUNT] = {
                    .type = OPTION_STRING,
                    .argument = "NAME",
                    .env = "HULLO_MODEL",
-                   .help =
-                       "language model: one of `hullo models list`, or the server's name for it"},
+                   .help = "language model: one of `hullo models`, or the server's name for it"},
     [OPT_LOCAL_MODEL] = {.name = "local-model",
                          .type = OPTION_STRING,
                          .argument = "PATH",
                          .env = "HULLO_LOCAL_MODEL",
                          .help = "language model: a GGUF file of your own"},
-    [OPT_LLM_URL] =
-        {.name = "llm-url",
-         .type = OPTION_STRING,
-         .argument = "URL",
-         .env = "HULLO_LLM_URL",
-         .help = "language model: an OpenAI-compatible server (your words go there as text)"},
+    [OPT_LLM_URL] = {.name = "llm-url",
+                     .type = OPTION_STRING,
+                     .argument = "URL",
+                     .env = "HULLO_LLM_URL",
+                     .help = "language model: an OpenAI-compatible server (your words go there)"},
     [OPT_STT_URL] = {.name = "stt-url",
                      .type = OPTION_STRING,
                      .argument = "URL",
@@ -76,7 +73,7 @@ static const struct option_def table[OPT_COUNT] = {
                        .argument = "LEVEL",
                        .fallback = "medium",
                        .choices = eagerness,
-                       .help = "silence that ends your turn: 1000, 600 or 300 ms"},
+                       .help = "your turn ends after 1000, 600 or 300 ms"},
     [OPT_AUDIO] = {.name = "audio",
                    .type = OPTION_STRING,
                    .argument = "DRIVER[:ARG]",
@@ -313,6 +310,10 @@ void options_help(const enum option_id *ids, FILE *out)
 {
     for (; *ids != OPT_COUNT; ids++)
         help_line(*ids, out);
-    for (const enum option_id *id = always; *id != OPT_COUNT; id++)
-        help_line(*id, out);
+    /* What every command takes, in two lines: a command's help fits a screen. */
+    fputs(
+        "  -h --help, --version        show this help, or the versions of hullo and its libraries\n"
+        "  -q --quiet, -v --verbose    only errors and warnings on stderr, or debugging messages "
+        "too\n",
+        out);
 }
