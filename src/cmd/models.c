@@ -183,7 +183,7 @@ static int take_names(const struct app *app, const struct models *m, const struc
     names->indices = calloc(models_count(m) + o->operand_count, sizeof *names->indices);
     if (names->indices == NULL)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
-    if (o->operand_count == 1)
+    if (o->operand_count <= 1)
         take_unnamed(m, action->unnamed, names);
     for (size_t i = 1; i < o->operand_count; i++) {
         int k = models_index(m, o->operands[i]);
@@ -226,7 +226,7 @@ const struct command command_models = {
     .summary = "list, fetch, check and remove the models that run on this machine",
     .operands = "[list|pull|verify|remove|path [NAME ...]]",
     .about = "list    shows each model: role, size, whether it is here, licence (the default)\n"
-             "pull    fetches models that are missing; without NAME the standard ones\n"
+             "pull    fetches models; without NAME those of the standard set that are missing\n"
              "verify  reads every file again and checks its sha256\n"
              "remove  deletes models\n"
              "path    prints a model's folder; without NAME the folder of all models",

@@ -828,6 +828,13 @@ def test_the_life_of_a_model(place, hub):
     assert place.run("remove", "m").returncode == NO_MODEL
 
 
+def test_without_an_action_the_models_are_listed(place, hub):
+    hub_model(place, hub)
+    plain = place.run()
+    assert (plain.returncode, plain.stdout) == (DONE, place.run("list").stdout)
+    assert place.run("--json").stdout == place.run("list", "--json").stdout != ""
+
+
 @pytest.mark.parametrize("cut", [0, 1, len(DATA) - 1])
 def test_a_model_cut_short_is_damaged(place, hub, cut):
     hub_model(place, hub)
