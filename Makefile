@@ -155,16 +155,18 @@ unit: $(UNIT_BINS) ## build and run the unit tests
 	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 test: ## install what is missing, build, fetch the models, run every test (MODELS=0: without the big models)
-	@ALSO="$$(sh deps/announce.sh)" && export ALSO && sh deps/bootstrap.sh install $(GROUPS_BUILD) test
+	@ALSO="$$(sh deps/announce.sh $(TEST_MODELS))" && export ALSO && sh deps/bootstrap.sh install $(GROUPS_BUILD) test
 	@$(MAKE) --no-print-directory run-tests
 
-# What `make test` runs once the packages are there.
-run-tests: $(BUILD)/hullo $(UNIT_BINS) $(TEST_PROGRAMS) $(if $(filter 0,$(MODELS)),,$(if $(filter 1,$(LOCAL)),models))
+# What `make test` runs once the packages are there. The tests of the ladder want its smaller step as well.
+TEST_MODELS = smollm2-135m
+run-tests: $(BUILD)/hullo $(UNIT_BINS) $(TEST_PROGRAMS) $(if $(filter 0,$(MODELS)),,$(if $(filter 1,$(LOCAL)),test-models))
 	@$(if $(filter 0,$(MODELS)),echo 'MODELS=0: the tests that need the big models are left out')
 	@python=$$(sh deps/deps.sh venv) && HULLO=$(abspath $(BUILD)/hullo) HULLO_BUILD=$(abspath $(BUILD)) \
 	BUILD=$(abspath $(BUILD)) HULLO_SHARE=$(CURDIR)/share $(RUN_ENV) $$python tests/tools/run.py --unit $(UNIT_BINS) \
 		--pytest $(wildcard tests/cli tests/peers tests/room tests/tools) \
-		--check 'layers: $(PYTHON) tests/tools/check_layers.py' 'size: $(MAKE) -s check-size'
+		--check 'layers: $(PYTHON) tests/tools/check_layers.py' \
+		'size: $(PYTHON) tests/tools/check_size.py $(C_FILES)'
 
 # The unit tests alone, with their sum: for the sanitizers.
 unit-counted: $(UNIT_BINS)
@@ -172,6 +174,9 @@ unit-counted: $(UNIT_BINS)
 
 models: $(BUILD)/hullo ## fetch and check the models
 	@HULLO_SHARE=$(CURDIR)/share $(BUILD)/hullo models pull --yes
+
+test-models: models
+	@HULLO_SHARE=$(CURDIR)/share $(BUILD)/hullo models pull --yes $(TEST_MODELS)
 
 demo: ## install what is missing, build, fetch the models, answer a real recording
 	@ALSO="$$(sh deps/announce.sh)" && export ALSO && sh deps/bootstrap.sh install $(GROUPS_BUILD)
@@ -274,5 +279,5 @@ deps: ## build the local engines (deps/deps.lock) into the user's cache
 clean: ## remove the build folders; downloads and built engines stay in the user's cache
 	rm -rf $(BUILD) build-asan build-tsan build-nolocal build-fuzz compile_commands.json
 
-.PHONY: all help unit unit-counted test run-tests models demo bench fuzz run-fuzz check check-layers check-format check-size \
+.PHONY: all help unit unit-counted test run-tests test-models models demo bench fuzz run-fuzz check check-layers check-format check-size \
 	check-shell check-man check-headers check-tidy lint install uninstall deps clean FORCE

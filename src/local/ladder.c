@@ -38,6 +38,7 @@ static int add_installed(struct ladder *l, const struct backend_config *c, enum 
                          const struct engine_kind *kind, const char *only, struct err *e)
 {
     const char *better = NULL;
+    struct err missing = {0};
     int rc = 0;
 
     for (size_t i = 0; i < models_count(c->models); i++) {
@@ -46,7 +47,7 @@ static int add_installed(struct ladder *l, const struct backend_config *c, enum 
         models_info(c->models, i, &info);
         if (info.role != role || (only != NULL && strcmp(only, info.name) != 0))
             continue;
-        rc = models_path(c->models, info.name, info.file, &path, e);
+        rc = models_path(c->models, info.name, info.file, &path, &missing);
         if (rc < 0) {
             better = better != NULL ? better : info.name;
             continue;
@@ -60,7 +61,11 @@ static int add_installed(struct ladder *l, const struct backend_config *c, enum 
                      "the %s '%s' is not installed: using '%s'; `hullo models pull %s` fetches it",
                      role_words[role], better, info.name, better);
     }
-    return l->count > 0 ? 0 : rc;
+    if (l->count > 0)
+        return 0;
+    if (e != NULL)
+        *e = missing;
+    return rc;
 }
 
 #endif

@@ -222,14 +222,15 @@ def test_what_will_be_fetched_is_what_the_manifest_says(tmp_path):
         pytest.skip("no manifest")
     manifest = json.loads(path.read_text(encoding="utf-8"))
     here = manifest["models"][0]["name"]
+    named = [model["name"] for model in manifest["models"] if not model["standard"]]
     (tmp_path / "models" / here).mkdir(parents=True)
     needed = {
         part["package"]
-        for model in manifest["models"] if model["standard"] and model["name"] != here
+        for model in manifest["models"] if model["name"] in named or model["standard"] and model["name"] != here
         for file in model["files"] for source in file.get("sources", []) for part in source.get("packages", [])
     }
     total = sum(manifest["packages"][name]["bytes"] for name in needed)
     environment = {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(tmp_path), "HULLO_MODELS_DIR": str(tmp_path / "models")}
-    said = run("sh", ROOT / "deps/announce.sh", env=environment).stdout
+    said = run("sh", ROOT / "deps/announce.sh", *named, env=environment).stdout
     engines = int(deps("bytes", XDG_CACHE_HOME=str(tmp_path)).stdout)
     assert total > 0 and said.startswith(f"{total + engines} ")
