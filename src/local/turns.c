@@ -10,7 +10,9 @@
 #include "util/clock.h"
 #include "util/text.h"
 
-#define QUEUED_TURNS 3 /* more waiting than this, and the caller should hold back */
+#define QUEUED_TURNS 3   /* more waiting than this, and the caller should hold back */
+#define QUIET        100 /* below it, a sample of a voice is not heard: -50 dB */
+#define LEAD_HZ      200 /* a 200th of a second is kept of the quiet before the first word */
 
 /* An event that waits for its turn to be confirmed. */
 struct held {
@@ -435,6 +437,33 @@ void turns_on_llm(struct turns *ts, const struct engine_event *ev)
     turns_advance(ts);
 }
 
+/* Samples to leave out at the start of a reply: voices take up to a fifth of a second before they
+ * can be heard, and somebody waits. */
+static size_t quiet_lead(const struct engine_event *ev)
+{
+    size_t keep = (size_t)ev->rate_hz / LEAD_HZ, i = 0;
+
+    while (i < ev->count && abs(ev->samples[i]) < QUIET)
+        i++;
+    return i == ev->count ? i : i > keep ? i - keep : 0;
+}
+
+static void on_speech(struct turns *ts, struct turn_in_hand *t, const struct engine_event *ev)
+{
+    size_t skip = t->audio_ns == 0 ? quiet_lead(ev) : 0, count = ev->count - skip;
+
+    if (count == 0)
+        return;
+    if (t->audio_ns == 0)
+        t->audio_ns = clock_ns();
+    t->speech_ms += (double)count * 1000 / ev->rate_hz;
+    emit(ts, t,
+         (struct backend_event){.type = BACKEND_REPLY_AUDIO,
+                                .samples = ev->samples + skip,
+                                .count = count,
+                                .rate_hz = ev->rate_hz});
+}
+
 void turns_on_tts(struct turns *ts, const struct engine_event *ev)
 {
     struct turn_in_hand *t = ts->first;
@@ -443,14 +472,7 @@ void turns_on_tts(struct turns *ts, const struct engine_event *ev)
     if (s == NULL || s->id != ev->id)
         return;
     if (ev->type == ENGINE_AUDIO) {
-        if (t->audio_ns == 0)
-            t->audio_ns = clock_ns();
-        t->speech_ms += (double)ev->count * 1000 / ev->rate_hz;
-        emit(ts, t,
-             (struct backend_event){.type = BACKEND_REPLY_AUDIO,
-                                    .samples = ev->samples,
-                                    .count = ev->count,
-                                    .rate_hz = ev->rate_hz});
+        on_speech(ts, t, ev);
         return;
     }
     if (ev->type == ENGINE_FAILED)

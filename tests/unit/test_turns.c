@@ -147,14 +147,22 @@ static void wrote_all(struct stage *st)
     turns_on_llm(st->turns, &(struct engine_event){.type = ENGINE_DONE, .id = st->llm.last_id});
 }
 
-static void spoke(struct stage *st, uint32_t id, size_t count)
+/* A voice's piece of `count` samples that can be heard from number `quiet` on. */
+static void sounded(struct stage *st, uint32_t id, size_t quiet, size_t count)
 {
-    static const int16_t pcm[22050];
+    int16_t pcm[22050] = {0};
 
+    for (size_t i = quiet; i < count; i++)
+        pcm[i] = 1000;
     turns_on_tts(
         st->turns,
         &(struct engine_event){
             .type = ENGINE_AUDIO, .id = id, .samples = pcm, .count = count, .rate_hz = 22050});
+}
+
+static void spoke(struct stage *st, uint32_t id, size_t count)
+{
+    sounded(st, id, 0, count);
     turns_on_tts(st->turns, &(struct engine_event){.type = ENGINE_DONE, .id = id});
 }
 
@@ -194,6 +202,23 @@ static void the_next_turn_remembers_the_last(void **state)
     turns_text(st->turns, "Again.");
     turns_advance(st->turns);
     SAW(&st->asked, "llm[Hello.][Hi!][Again.] ");
+}
+
+static void nobody_waits_for_the_quiet_before_the_first_word(void **state)
+{
+    struct stage *st = *state;
+
+    turns_text(st->turns, "Hello.");
+    turns_advance(st->turns);
+    wrote(st, "Hi!");
+    wrote_all(st);
+    buf_clear(&st->events);
+    sounded(st, st->tts.last_id, 2000, 2000);
+    SAW(&st->events, "");
+    sounded(st, st->tts.last_id, 2000, 3000);
+    SAW(&st->events, "audio1110 "); /* 5 ms of it are kept */
+    sounded(st, st->tts.last_id, 2000, 3000);
+    SAW(&st->events, "audio3000 "); /* pauses within a reply are its own */
 }
 
 static void pieces_of_one_turn_are_joined_in_order(void **state)
@@ -385,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_committed_turn_is_heard_answered_and_spoken),
         TEST(the_next_turn_remembers_the_last),
+        TEST(nobody_waits_for_the_quiet_before_the_first_word),
         TEST(pieces_of_one_turn_are_joined_in_order),
         TEST(a_draft_is_answered_early_and_told_only_when_confirmed),
         TEST(a_draft_that_is_taken_back_leaves_no_trace),
