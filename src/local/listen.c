@@ -13,9 +13,13 @@
 #include "util/os.h"
 
 #define MS(x)         ((uint64_t)(x)*VAD_HZ / 1000)
-#define DRAFT_SILENCE MS(130)   /* silence after which the draft goes out */
-#define LONG_SILENCE  MS(1500)  /* ends a piece, though not a turn */
-#define PAD           MS(100)   /* of silence kept behind the last speech */
+#define DRAFT_SILENCE MS(130)  /* silence after which the draft goes out */
+#define LONG_SILENCE  MS(1500) /* ends a piece, though not a turn */
+#define PAD           MS(100)  /* of silence kept behind the last speech */
+#define HANGOVER      MS(250)  /* the detector says so much longer, at most, that there is speech */
+#define LEVEL         MS(5)    /* over which a level is taken */
+#define ABOVE         8.0      /* in power, that speech is over the silence that follows it */
+#define HEARD         5000.0   /* the power of what can be heard at all: -53 dB */
 #define CUT_WANTED    MS(20000) /* a piece this long is cut in the next pause */
 #define CUT_FORCED    MS((ENGINE_MAX_SECONDS - 2) * 1000) /* ... and this long wherever it is */
 
@@ -104,10 +108,37 @@ static void send_piece(struct listen *l, uint64_t to, bool draft)
     l->unsent = false;
 }
 
+static double power(const int16_t *x, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * x[i];
+    return n > 0 ? sum / (double)n : 0;
+}
+
+/* The detector's last frame of speech ends late. Within it, speech ends where the level was last
+ * well above that of the silence that followed. */
+static uint64_t speech_end(const struct listen *l)
+{
+    uint64_t end = l->last_end, floor = end > HANGOVER ? end - HANGOVER : 0;
+    double silence;
+
+    if (floor < l->base)
+        floor = l->base;
+    if (end < floor || end > l->base + l->looked)
+        return end;
+    silence = power(l->audio + (end - l->base), l->looked - (size_t)(end - l->base));
+    while (end >= floor + LEVEL &&
+           power(l->audio + (end - l->base) - LEVEL, LEVEL) < ABOVE * silence + HEARD)
+        end -= LEVEL;
+    return end >= floor + LEVEL ? end : l->last_end;
+}
+
 static void end_turn(struct listen *l, bool committed, int64_t at_ns)
 {
     struct listen_event ev = {.type = LISTEN_TURN,
-                              .at = l->spoke ? l->last_end : 0,
+                              .at = l->spoke ? speech_end(l) : 0,
                               .committed = committed,
                               .decided_ns = at_ns};
 
