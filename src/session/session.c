@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK 1600 /* samples of microphone audio handed on at a time: 100 ms at most */
+#define CHUNK   1600 /* samples of microphone audio handed on at a time: 100 ms at most */
+#define ECHO_MS 200  /* how long a reply hangs in the room once the loudspeaker has fallen silent \
+                      */
 
 struct session {
     struct session_config config;
@@ -16,7 +18,8 @@ struct session {
     /* the microphone: when sample `mic_at` (counted as the backend counts) was captured */
     uint64_t mic_at;
     int64_t mic_ns;
-    bool mic_resting; /* half duplex: what is captured now is not for the backend */
+    bool mic_resting;    /* half duplex: what is captured now is not for the backend */
+    int64_t mic_from_ns; /* ... nor what was captured before this */
 
     /* the turn */
     int64_t speech_end_ns; /* last speech at the microphone; 0: not known */
@@ -99,8 +102,9 @@ static void reply_generated(struct session *s, const struct backend_event *ev)
 
 static void heard(struct session *s, const struct backend_event *ev)
 {
-    /* Half duplex: from here until the reply was heard, the microphone rests. */
-    if (s->config.sound.capture && ev->text[0] != '\0')
+    if (ev->text[0] == '\0')
+        s->speech_end_ns = 0;
+    else if (s->config.sound.capture) /* half duplex: until the reply was heard */
         s->mic_resting = true;
     tell(s, (struct session_event){
                 .type = SESSION_HEARD, .text = ev->text, .committed = ev->committed});
@@ -186,6 +190,7 @@ static void poll_sound(struct session *s)
             on_sound_lost(s);
         } else if (ev.item == s->item) {
             s->played = true;
+            s->mic_from_ns = ev.at_ns + ECHO_MS * (int64_t)1000000;
             reply_maybe_done(s);
         }
     }
@@ -198,7 +203,7 @@ static void read_microphone(struct session *s)
     size_t n;
 
     while ((n = duplex_read(s->sound, x, CHUNK, &at_ns)) > 0) {
-        if (s->mic_resting)
+        if (s->mic_resting || at_ns < s->mic_from_ns)
             continue;
         s->mic_ns = at_ns + (int64_t)n * 1000000000 / DUPLEX_HZ;
         s->mic_at += n;
