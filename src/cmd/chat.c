@@ -2,6 +2,7 @@
 #include "cmd/commands.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,10 +101,14 @@ static void open_keys(struct chat *c)
         return;
     c->terminal = isatty(STDIN_FILENO);
     c->keys.data = c;
+    int flags = fcntl(STDIN_FILENO, F_GETFL);
     /* A plain file or a closed stdin cannot be polled: there are no keys then, as with --no-input.
      */
-    if (uv_poll_init(&c->loop, &c->keys, STDIN_FILENO) < 0)
+    if (flags < 0 || uv_poll_init(&c->loop, &c->keys, STDIN_FILENO) < 0)
         return;
+    /* libuv has made it non-blocking, and with it whatever shares the terminal: our own stdout,
+     * and the shell after us. */
+    fcntl(STDIN_FILENO, F_SETFL, flags);
     c->has_keys = true;
 }
 
