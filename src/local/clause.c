@@ -9,7 +9,7 @@
 #include "util/text.h"
 
 enum {
-    EARLY_WORDS = 5,    /* of a first clause without a mark */
+    EARLY_WORDS = 3,    /* of a first clause without a mark */
     COMMA_WORDS = 6,    /* of a later clause that ends at a comma */
     LONGEST_WORDS = 25, /* without any mark */
     LONGEST_BYTES = 400,

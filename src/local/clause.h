@@ -1,5 +1,5 @@
 /* clause - cuts a reply that is still being written into pieces for the voice.
- * The first clause comes as soon as it can be said (at a mark, or after five words or so), so that
+ * The first clause comes as soon as it can be said (at a mark, or after three words or so), so that
  * speech starts early; later ones end where a speaker would pause. Numbers (3.5), times,
  * abbreviations (Dr., e.g.) and list numbers are not cut. One owner; any thread. */
 #ifndef HULLO_LOCAL_CLAUSE_H
