@@ -43,6 +43,15 @@ static int find_dir(char **out)
     return *out != NULL ? 0 : -ENOMEM;
 }
 
+static int no_dir(int rc, struct err *e)
+{
+    if (rc == -ENOMEM)
+        return err_set(e, STATUS_FAILED, rc, "out of memory");
+    return err_set(e, STATUS_FAILED, rc,
+                   "cannot tell in which folder models are kept: set HOME, or name the folder in "
+                   "HULLO_MODELS_DIR, from / on");
+}
+
 int models_open(struct models **out, const struct log *log, struct err *e)
 {
     struct models *m = calloc(1, sizeof *m);
@@ -55,16 +64,16 @@ int models_open(struct models **out, const struct log *log, struct err *e)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
     m->log = log;
     m->hub = calloc(1, sizeof *m->hub);
-    if (m->hub == NULL || find_dir(&m->dir) < 0) {
-        err_set(e, STATUS_FAILED, rc, "out of memory");
-        goto out;
-    }
-    rc = find_manifest(&path, e);
+    if (m->hub != NULL)
+        rc = find_dir(&m->dir);
+    if (rc < 0)
+        no_dir(rc, e);
+    else
+        rc = find_manifest(&path, e);
     if (rc == 0)
         rc = path_read(&text, &len, path, MANIFEST_MAX, e);
     if (rc == 0)
         rc = manifest_parse(m, text, len, path, e);
-out:
     free(text);
     free(path);
     if (rc < 0)

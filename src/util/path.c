@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,19 +22,35 @@ int path_join(char **out, const char *dir, const char *name)
     return 0;
 }
 
+/* What HOME says, or the user database where it says nothing. Never a folder that others can write
+ * to, such as /tmp: a file found there could be anybody's. */
+static int join_home(char **out, const char *name)
+{
+    const char *home = getenv("HOME");
+    struct passwd entry, *found = NULL;
+    char strings[4096];
+
+    if (home == NULL || home[0] != '/') {
+        (void)getpwuid_r(getuid(), &entry, strings, sizeof strings, &found);
+        home = found != NULL ? found->pw_dir : NULL;
+    }
+    if (home == NULL || home[0] != '/')
+        return -ENOENT;
+    return path_join(out, home, name);
+}
+
 /* The XDG specification: a value that is not an absolute path is to be ignored. */
 static int xdg(char **out, const char *variable, const char *fallback, const char *name)
 {
-    const char *base = getenv(variable), *home = getenv("HOME");
+    const char *base = getenv(variable);
     char *dir = NULL;
     int rc;
 
     *out = NULL;
-    if (base != NULL && base[0] == '/') {
+    if (base != NULL && base[0] == '/')
         rc = path_join(&dir, base, "hullo");
-    } else {
-        rc = path_join(&dir, home != NULL && home[0] != '\0' ? home : "/tmp", fallback);
-    }
+    else
+        rc = join_home(&dir, fallback);
     if (rc == 0)
         rc = path_join(out, dir, name);
     free(dir);

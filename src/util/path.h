@@ -8,10 +8,14 @@
 #include "util/err.h"
 
 int path_join(char **out, const char *dir, const char *name); /* -ENOMEM */
+
+/* The user's folders, the home folder being that of $HOME or of the user database: -ENOENT when
+ * neither knows one. */
 int path_data(char **out,
               const char *name); /* $XDG_DATA_HOME/hullo/NAME or ~/.local/share/hullo/NAME */
 int path_cache(char **out,
                const char *name); /* $XDG_CACHE_HOME/hullo/NAME or ~/.cache/hullo/NAME */
+
 int path_share(
     char **out,
     const char *name); /* a file of share/: $HULLO_SHARE, else the installed folder, else the

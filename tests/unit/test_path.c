@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,6 +81,34 @@ static void base_folders_follow_the_environment(void **state)
     assert_null(out);
     unsetenv("HULLO_SHARE");
     free(file);
+}
+
+/* A folder such as /tmp/.local/share would be anybody's to fill. */
+static void without_a_home_in_the_environment_it_is_the_users_own(void **state)
+{
+    static const char *const homes[] = {NULL, "", "relative/folder"};
+    const struct passwd *me = getpwuid(getuid());
+    char *want = NULL, *out = NULL;
+
+    (void)state;
+    unsetenv("XDG_DATA_HOME");
+    for (size_t i = 0; i < sizeof homes / sizeof *homes; i++) {
+        if (homes[i] != NULL)
+            setenv("HOME", homes[i], 1);
+        else
+            unsetenv("HOME");
+        int rc = path_data(&out, "x");
+        if (me == NULL || me->pw_dir[0] != '/') {
+            assert_int_equal(rc, -ENOENT);
+            assert_null(out);
+            continue;
+        }
+        assert_int_equal(rc, 0);
+        assert_int_equal(path_join(&want, me->pw_dir, ".local/share/hullo/x"), 0);
+        assert_string_equal(out, want);
+        free(want);
+        free(out);
+    }
 }
 
 static void what_is_written_is_read_back(void **state)
@@ -208,6 +237,7 @@ int main(void)
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, new_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(base_folders_follow_the_environment),
+        cmocka_unit_test(without_a_home_in_the_environment_it_is_the_users_own),
         WITH_FOLDER(what_is_written_is_read_back),
         WITH_FOLDER(a_file_that_is_too_large_is_refused),
         WITH_FOLDER(what_is_no_regular_file_is_refused_at_once),
