@@ -538,12 +538,19 @@ static enum status outcome(struct ask *a, struct err *e)
 static enum status work(struct ask *a, const struct models *models, struct err *e)
 {
     enum status status;
+    int rc = uv_loop_init(&a->loop);
 
-    uv_loop_init(&a->loop);
+    if (rc < 0) {
+        err_set(e, STATUS_FAILED, rc, "cannot start: %s", strerror(-rc));
+        return STATUS_FAILED;
+    }
     uv_timer_init(&a->loop, &a->timer);
     a->timer.data = a;
-    stop_init(&a->stop, &a->loop, on_stop, a);
-    if (open_session(a, models, e) < 0) {
+    rc = stop_init(&a->stop, &a->loop, on_stop, a);
+    if (rc < 0) {
+        err_set(e, STATUS_FAILED, rc, "cannot start: %s", strerror(-rc));
+        status = STATUS_FAILED;
+    } else if (open_session(a, models, e) < 0) {
         status = e->status;
     } else {
         next_input(a);

@@ -198,12 +198,19 @@ static enum status outcome(const struct chat *c, struct err *e)
 static enum status talk(struct chat *c, const struct models *models, struct err *e)
 {
     enum status status;
+    int rc = uv_loop_init(&c->loop);
 
-    uv_loop_init(&c->loop);
-    stop_init(&c->stop, &c->loop, on_stop, c);
+    if (rc < 0) {
+        err_set(e, STATUS_FAILED, rc, "cannot start: %s", strerror(-rc));
+        return STATUS_FAILED;
+    }
+    rc = stop_init(&c->stop, &c->loop, on_stop, c);
     view_init(&c->view, c->app->log, options_has(c->app->options, OPT_JSON));
     open_keys(c);
-    if (open_session(c, models, e) < 0) {
+    if (rc < 0) {
+        err_set(e, STATUS_FAILED, rc, "cannot start: %s", strerror(-rc));
+        status = STATUS_FAILED;
+    } else if (open_session(c, models, e) < 0) {
         status = e->status;
     } else {
         uv_run(&c->loop, UV_RUN_DEFAULT);

@@ -9,23 +9,32 @@ static void on_signal(uv_signal_t *handle, int signum)
     s->event(s->user, signum);
 }
 
+static int watch(struct stop *s, uv_loop_t *loop, uv_signal_t *handle, int signum)
+{
+    int rc = uv_signal_init(loop, handle);
+
+    if (rc < 0)
+        return rc;
+    handle->data = s;
+    s->handles++;
+    return uv_signal_start(handle, on_signal, signum);
+}
+
 int stop_init(struct stop *s, uv_loop_t *loop, void (*event)(void *user, int signum), void *user)
 {
+    int rc;
+
     s->event = event;
     s->user = user;
-    s->interrupt.data = s->terminate.data = s;
-    int rc = uv_signal_init(loop, &s->interrupt);
-    if (rc == 0)
-        rc = uv_signal_init(loop, &s->terminate);
-    if (rc == 0)
-        rc = uv_signal_start(&s->interrupt, on_signal, SIGINT);
-    if (rc == 0)
-        rc = uv_signal_start(&s->terminate, on_signal, SIGTERM);
-    return rc;
+    s->handles = 0;
+    rc = watch(s, loop, &s->interrupt, SIGINT);
+    return rc < 0 ? rc : watch(s, loop, &s->terminate, SIGTERM);
 }
 
 void stop_close(struct stop *s)
 {
-    uv_close((uv_handle_t *)&s->interrupt, NULL);
-    uv_close((uv_handle_t *)&s->terminate, NULL);
+    if (s->handles > 0)
+        uv_close((uv_handle_t *)&s->interrupt, NULL);
+    if (s->handles > 1)
+        uv_close((uv_handle_t *)&s->terminate, NULL);
 }

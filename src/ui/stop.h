@@ -7,10 +7,12 @@
 
 struct stop {
     uv_signal_t interrupt, terminate;
+    unsigned handles; /* how many of the two are there */
     void (*event)(void *user, int signum);
     void *user;
 };
 
+/* 0, or a negative errno; stop_close is for both. */
 int stop_init(struct stop *s, uv_loop_t *loop, void (*event)(void *user, int signum), void *user);
 void stop_close(struct stop *s); /* the handles close on the next run of the loop */
 
