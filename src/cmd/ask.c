@@ -604,7 +604,7 @@ static const enum option_id options[] = {
 
 const struct command command_ask = {
     .name = "ask",
-    .summary = "answer recordings",
+    .summary = "answer recordings, in text and in speech; also a filter",
     .operands = "[FILE ...]",
     .about =
         "Answers recordings of somebody asking something (WAV, FLAC, Ogg, Opus, MP3; - or nothing: "

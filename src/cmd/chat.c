@@ -264,10 +264,9 @@ const struct command command_chat = {
     .summary = "talk, live (the default command)",
     .operands = "",
     .about =
-        "Listens to the microphone and answers through the loudspeaker, turn after turn. Enter "
-        "stops\n"
-        "an answer, a written line is a turn too; Ctrl-C stops the answer, a second one leaves;\n"
-        "Ctrl-D leaves.",
+        "Listens to the microphone and answers through the loudspeaker, turn after turn. A line\n"
+        "that you write is a turn too. Enter or Ctrl-C stops an answer; Ctrl-C when there is none\n"
+        "to stop, or a second one, leaves, and so does Ctrl-D.",
     .options = options,
     .run = run,
 };

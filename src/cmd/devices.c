@@ -83,7 +83,7 @@ static const enum option_id options[] = {OPT_JSON, OPT_COUNT};
 
 const struct command command_devices = {
     .name = "devices",
-    .summary = "list sound devices",
+    .summary = "list microphones and loudspeakers",
     .operands = "",
     .about =
         "Lists microphones and loudspeakers, marks the defaults, and warns of a Bluetooth headset\n"
