@@ -39,7 +39,8 @@ static int add_installed(struct ladder *l, const struct backend_config *c, enum 
 {
     const char *better = NULL;
     struct err missing = {0};
-    int rc = 0;
+    int rc = err_set(&missing, STATUS_NO_MODEL, -ENOENT,
+                     "the list of models names no %s: install hullo again", role_words[role]);
 
     for (size_t i = 0; i < models_count(c->models); i++) {
         struct model_info info;
@@ -83,17 +84,30 @@ int ladder_stt(struct ladder *l, const struct backend_config *c, struct err *e)
 #endif
 }
 
+#if HULLO_LOCAL
+
+static bool is_llm(const struct models *m, const char *name)
+{
+    struct model_info info;
+    int i = models_index(m, name);
+
+    return i >= 0 && models_info(m, (size_t)i, &info) == 0 && info.role == MODEL_LLM;
+}
+
+#endif
+
 /* The language model by the name of the manifest, or a GGUF file of the user's. */
 static int local_llm(struct ladder *l, const struct backend_config *c, struct err *e)
 {
 #if HULLO_LOCAL
     if (c->model_path != NULL)
         return add(l, &engine_llama, c->model_path) != NULL ? 0 : out_of_memory(e);
-    if (c->model != NULL && models_index(c->models, c->model) < 0)
-        return err_set(e, STATUS_USAGE, -ENOENT,
-                       "no model '%s'; `hullo models list` shows those that can be fetched, "
-                       "--local-model takes a GGUF file of your own",
-                       c->model);
+    if (c->model != NULL && !is_llm(c->models, c->model))
+        return err_set(
+            e, STATUS_USAGE, -ENOENT,
+            "no language model '%s'; `hullo models list` shows those that can be fetched, "
+            "--local-model takes a GGUF file of your own",
+            c->model);
     return add_installed(l, c, MODEL_LLM, &engine_llama, c->model, e);
 #else
     (void)l;
@@ -124,7 +138,7 @@ int ladder_tts(struct ladder *l, const struct backend_config *c, struct err *e)
 
 #if HULLO_LOCAL
     if (any || strcmp(c->voice, "piper") == 0) {
-        int rc = add_installed(l, c, MODEL_TTS, &engine_piper, NULL, e);
+        int rc = add_installed(l, c, MODEL_TTS, &engine_piper, NULL, any ? NULL : e);
         if (rc < 0 && !any)
             return rc;
     }
