@@ -106,10 +106,18 @@ static void hold(struct turns *ts, struct turn_in_hand *t, const struct backend_
     t->last_held = &h->next;
 }
 
+/* Of a reply that was cancelled only its end is told, also when a handler cancelled it just now. */
+static bool unwanted(const struct turn_in_hand *t, const struct backend_event *ev)
+{
+    bool piece = ev->type == BACKEND_REPLY_TEXT || ev->type == BACKEND_REPLY_AUDIO;
+
+    return t->dead || (t->cancelled && piece);
+}
+
 static void emit(struct turns *ts, struct turn_in_hand *t, struct backend_event ev)
 {
     ev.item = t->item;
-    if (t->dead)
+    if (unwanted(t, &ev))
         return;
     if (t->closed)
         ts->config.event(ts->config.user, &ev);
@@ -127,7 +135,7 @@ static void release_held(struct turns *ts, struct turn_in_hand *t, bool deliver)
         h->ev.samples = h->samples;
         if (h->ev.type == BACKEND_HEARD)
             h->ev.committed = t->committed;
-        if (deliver && !t->dead)
+        if (deliver && !unwanted(t, &h->ev))
             ts->config.event(ts->config.user, &h->ev);
         free(h->text);
         free(h);
@@ -348,7 +356,7 @@ static void say(struct turns *ts, struct turn_in_hand *t, const char *text)
 
     if (t->clause_ns == 0)
         t->clause_ns = clock_ns();
-    if (!ts->config.speak || t->dead)
+    if (!ts->config.speak || t->dead || t->cancelled)
         return;
     s = malloc(sizeof *s + n);
     if (s == NULL || ts->tts->ops->submit(ts->tts, &r) < 0) {
@@ -395,9 +403,11 @@ static void answer(struct turns *ts, struct turn_in_hand *t)
         goto out;
     t->mark = memory_mark(ts->memory);
     memory_user(ts->memory, buf_str(&words));
+    emit(ts, t, (struct backend_event){.type = BACKEND_REPLY_STARTED});
+    if (t->dead || t->cancelled)
+        goto out;
     r.messages = memory_messages(ts->memory, &r.count);
     r.id = ++ts->next_id;
-    emit(ts, t, (struct backend_event){.type = BACKEND_REPLY_STARTED});
     if (r.messages == NULL || ts->llm->ops->submit(ts->llm, &r) < 0) {
         out_of_memory(ts);
         goto out;
@@ -475,13 +485,13 @@ void turns_on_tts(struct turns *ts, const struct engine_event *ev)
         on_speech(ts, t, ev);
         return;
     }
-    if (ev->type == ENGINE_FAILED)
-        report(ts, ev->error->status, ev->error->code, ev->error->text);
     memory_reply_span(ts->memory, t->item, s->text, t->speech_ms);
     t->sayings = s->next;
     if (t->sayings == NULL)
         t->last_saying = &t->sayings;
     free(s);
+    if (ev->type == ENGINE_FAILED) /* only now: who hears of it may cancel */
+        report(ts, ev->error->status, ev->error->code, ev->error->text);
     turns_advance(ts);
 }
 

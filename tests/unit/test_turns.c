@@ -24,6 +24,7 @@ struct stage {
     struct buf asked;  /* what the engines were asked for */
     struct buf events; /* what the session was told */
     bool forgetful;    /* the session forgets as soon as it hears something */
+    bool impatient;    /* ... and cancels each reply at its first words, or when something fails */
 };
 
 static int submit(struct engine *g, const struct engine_request *r)
@@ -71,6 +72,8 @@ static void on_event(void *user, const struct backend_event *ev)
         break;
     case BACKEND_REPLY_TEXT:
         buf_addf(&st->events, "text(%s) ", ev->text);
+        if (st->impatient)
+            turns_cancel(st->turns);
         break;
     case BACKEND_REPLY_AUDIO:
         buf_addf(&st->events, "audio%zu ", ev->count);
@@ -80,6 +83,8 @@ static void on_event(void *user, const struct backend_event *ev)
         break;
     case BACKEND_ERROR:
         buf_addf(&st->events, "error(%s) ", ev->error->text);
+        if (st->impatient)
+            turns_cancel(st->turns);
         break;
     case BACKEND_READY:
     case BACKEND_NOTICE:
@@ -393,6 +398,40 @@ static void a_session_may_forget_while_it_is_told_something(void **state)
     SAW(&st->events, "stopped heard!() heard!(Hello.) stopped heard(What time is it?) ");
 }
 
+static void a_session_may_cancel_while_it_is_told_something(void **state)
+{
+    struct stage *st = *state;
+
+    st->impatient = true;
+    turns_text(st->turns, "Hello.");
+    turns_advance(st->turns);
+    wrote(st, "Good day to you! ");
+    turns_advance(st->turns);
+    SAW(&st->asked, "llm[Hello.] -llm ");
+    SAW(&st->events, "heard!(Hello.) reply1 text(Good day to you! ) done1-cancelled ");
+    piece(st, true);
+    transcribed(st, "What time is it?");
+    wrote(st, "It is ");
+    wrote(st, "noon.");
+    listened(st, LISTEN_TURN, false);
+    SAW(&st->events, "stopped heard(What time is it?) reply2 text(It is ) done2-cancelled ");
+}
+
+static void a_session_may_cancel_when_the_voice_fails(void **state)
+{
+    struct stage *st = *state;
+    struct err error = {.status = STATUS_FAILED, .code = -5, .text = "hoarse"};
+
+    turns_text(st->turns, "Hello.");
+    turns_advance(st->turns);
+    wrote(st, "Good day to you! ");
+    st->impatient = true;
+    turns_on_tts(st->turns, &(struct engine_event){
+                                .type = ENGINE_FAILED, .id = st->tts.last_id, .error = &error});
+    SAW(&st->events, "heard!(Hello.) reply1 text(Good day to you! ) "
+                     "error(hoarse) done1-cancelled ");
+}
+
 static void waiting_speech_is_counted_until_it_is_transcribed(void **state)
 {
     struct stage *st = *state;
@@ -423,6 +462,8 @@ int main(void)
         TEST(nothing_is_asked_of_a_model_that_is_not_loaded),
         TEST(forgetting_starts_a_new_conversation),
         TEST(a_session_may_forget_while_it_is_told_something),
+        TEST(a_session_may_cancel_while_it_is_told_something),
+        TEST(a_session_may_cancel_when_the_voice_fails),
         TEST(waiting_speech_is_counted_until_it_is_transcribed),
     };
 
