@@ -103,6 +103,12 @@ static void slot_close(struct slot *s)
     s->engine = NULL;
 }
 
+/* Speech-to-text begins before the others are there. */
+static void hear_meanwhile(struct local *l)
+{
+    turns_engines(l->turns, l->slots[STT].engine, NULL, NULL);
+}
+
 /* Down the ladder, or the end. */
 static void slot_step(struct slot *s)
 {
@@ -110,6 +116,7 @@ static void slot_step(struct slot *s)
     struct err error = s->error;
 
     slot_close(s);
+    hear_meanwhile(l);
     s->failed = false;
     while (s->step + 1 < s->ladder.count) {
         char text[sizeof error.text + 64];
@@ -117,8 +124,10 @@ static void slot_step(struct slot *s)
         snprintf(text, sizeof text, "%s; trying '%s' instead", error.text,
                  s->ladder.rungs[s->step].kind->name);
         tell(l, BACKEND_NOTICE, text);
-        if (slot_open(s, &error) == 0)
+        if (slot_open(s, &error) == 0) {
+            hear_meanwhile(l);
             return;
+        }
     }
     die(l, &error);
 }
@@ -343,7 +352,7 @@ static int local_open(struct backend **out, const struct backend_config *config,
         local_close(&l->base);
         return rc;
     }
-    turns_engines(l->turns, l->slots[STT].engine, NULL, NULL);
+    hear_meanwhile(l);
     *out = &l->base;
     return 0;
 }

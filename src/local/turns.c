@@ -290,7 +290,8 @@ void turns_on_listen(struct turns *ts, const struct listen_event *ev)
         ts->config.event(ts->config.user, &started);
         break;
     case LISTEN_PIECE:
-        on_piece(ts, ev);
+        if (ts->stt != NULL)
+            on_piece(ts, ev);
         break;
     case LISTEN_RESUMED:
         if (ts->hearing != NULL)
@@ -575,6 +576,8 @@ void turns_free(struct turns *ts)
 
 void turns_engines(struct turns *ts, struct engine *stt, struct engine *llm, struct engine *tts)
 {
+    while (stt != ts->stt && ts->decodes != NULL)
+        decode_done(ts);
     ts->stt = stt;
     ts->llm = llm;
     ts->tts = tts;

@@ -27,7 +27,7 @@ int turns_new(struct turns **out, const struct turns_config *config); /* -ENOMEM
 void turns_free(struct turns *ts); /* after the engines were closed; NULL is fine */
 
 /* The engines that work now; replaced when the ladder steps down. NULL while loading: turns wait.
- */
+ * Without speech-to-text what is heard has no words, and so has what another one was still at. */
 void turns_engines(struct turns *ts, struct engine *stt, struct engine *llm, struct engine *tts);
 
 void turns_on_listen(struct turns *ts, const struct listen_event *ev);

@@ -369,6 +369,26 @@ static void nothing_is_asked_of_a_model_that_is_not_loaded(void **state)
     SAW(&st->asked, "llm[Early.] ");
 }
 
+static void speech_to_text_may_be_replaced_while_it_is_busy(void **state)
+{
+    struct stage *st = *state;
+    struct script other = {{&ops}, "other", st, 0};
+
+    turns_engines(st->turns, &st->stt.engine, NULL, NULL);
+    piece(st, false);
+    turns_engines(st->turns, NULL, NULL, NULL);
+    piece(st, false);
+    turns_engines(st->turns, &other.engine, &st->llm.engine, &st->tts.engine);
+    assert_int_equal(turns_waiting(st->turns), 0);
+    piece(st, false);
+    listened(st, LISTEN_TURN, true);
+    SAW(&st->asked, "stt other ");
+    turns_on_stt(st->turns, &(struct engine_event){
+                                .type = ENGINE_TEXT, .id = other.last_id, .text = "Hello."});
+    turns_on_stt(st->turns, &(struct engine_event){.type = ENGINE_DONE, .id = other.last_id});
+    SAW(&st->asked, "llm[Hello.] ");
+}
+
 static void forgetting_starts_a_new_conversation(void **state)
 {
     struct stage *st = *state;
@@ -460,6 +480,7 @@ int main(void)
         TEST(turns_wait_for_one_another),
         TEST(a_failing_model_ends_the_turn_and_not_the_conversation),
         TEST(nothing_is_asked_of_a_model_that_is_not_loaded),
+        TEST(speech_to_text_may_be_replaced_while_it_is_busy),
         TEST(forgetting_starts_a_new_conversation),
         TEST(a_session_may_forget_while_it_is_told_something),
         TEST(a_session_may_cancel_while_it_is_told_something),
