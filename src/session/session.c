@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK   1600 /* samples of microphone audio handed on at a time: 100 ms at most */
-#define ECHO_MS 200  /* how long a reply hangs in the room once the loudspeaker has fallen silent \
-                      */
+#define CHUNK 1600 /* samples of microphone audio handed on at a time: 100 ms at most */
+#define ECHO_MS                                                                      \
+    200 /* how long a reply hangs in the room once the loudspeaker has fallen silent \
+         */
 
 struct session {
     struct session_config config;
@@ -58,17 +59,46 @@ static void mic_listen(struct session *s)
     s->backend->ops->clear(s->backend);
 }
 
-static void reply_maybe_done(struct session *s)
+static void reply_done(struct session *s)
 {
     struct session_event done = s->done;
 
-    if (s->item == 0 || !s->generated || (s->audible && !s->played))
-        return;
     done.cancelled = s->cancelled;
     s->item = 0;
     s->speech_end_ns = 0;
     mic_listen(s);
     tell(s, done);
+}
+
+static void reply_maybe_done(struct session *s)
+{
+    if (s->item != 0 && s->generated && (!s->audible || s->played))
+        reply_done(s);
+}
+
+/* Milliseconds of the reply that reached the listener: what the callback consumed, less what is
+ * still on its way. */
+static double heard_ms(const struct session *s)
+{
+    struct duplex_stats stats;
+    double ms;
+
+    if (s->rate_hz == 0)
+        return 0;
+    duplex_stats(s->sound, &stats);
+    ms = (double)duplex_played(s->sound, s->item) * 1000 / s->rate_hz - stats.out_latency_ms;
+    return ms > 0 ? ms : 0;
+}
+
+/* Now, and for the memory of the conversation. */
+static void silence(struct session *s)
+{
+    s->cancelled = true;
+    if (!s->config.sound.playback)
+        return;
+    duplex_flush(s->sound);
+    if (s->backend->caps.can_truncate)
+        s->backend->ops->truncate(s->backend, s->item, heard_ms(s));
 }
 
 static void reply_audio(struct session *s, const struct backend_event *ev)
@@ -100,12 +130,27 @@ static void reply_generated(struct session *s, const struct backend_event *ev)
 
 /* --- events of the backend */
 
+/* The backend is done with a reply that is still being heard, and goes on to a turn that waited: a
+ * line that was written meanwhile, which stops the reply as any turn does; or the next turn of a
+ * recording, whose replies are heard one after the other. */
+static void reply_overtaken(struct session *s)
+{
+    if (s->config.sound.capture && !s->cancelled)
+        silence(s);
+    s->mic_resting = false; /* it goes on resting */
+    reply_done(s);
+}
+
 static void heard(struct session *s, const struct backend_event *ev)
 {
-    if (ev->text[0] == '\0')
-        s->speech_end_ns = 0;
-    else if (s->config.sound.capture) /* half duplex: until the reply was heard */
-        s->mic_resting = true;
+    bool words = ev->text[0] != '\0';
+    int64_t speech_end_ns = words && !ev->committed ? s->speech_end_ns : 0;
+
+    if (words && s->item != 0)
+        reply_overtaken(s);
+    s->speech_end_ns = speech_end_ns;
+    if (words) /* half duplex: until the reply was heard */
+        s->mic_resting = s->config.sound.capture;
     tell(s, (struct session_event){
                 .type = SESSION_HEARD, .text = ev->text, .committed = ev->committed});
 }
@@ -297,30 +342,12 @@ bool session_replying(const struct session *s)
     return s->item != 0;
 }
 
-/* Milliseconds of the reply that reached the listener: what the callback consumed, less what is
- * still on its way. */
-static double heard_ms(const struct session *s)
-{
-    struct duplex_stats stats;
-    double ms;
-
-    if (s->rate_hz == 0)
-        return 0;
-    duplex_stats(s->sound, &stats);
-    ms = (double)duplex_played(s->sound, s->item) * 1000 / s->rate_hz - stats.out_latency_ms;
-    return ms > 0 ? ms : 0;
-}
-
 void session_stop(struct session *s)
 {
     if (s->item == 0 || s->cancelled)
         return;
-    s->cancelled = true;
-    if (s->config.sound.playback)
-        duplex_flush(s->sound);
+    silence(s);
     s->backend->ops->cancel(s->backend);
-    if (s->config.sound.playback && s->backend->caps.can_truncate)
-        s->backend->ops->truncate(s->backend, s->item, heard_ms(s));
 }
 
 void session_close(struct session *s)

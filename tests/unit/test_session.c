@@ -238,6 +238,57 @@ static void the_microphone_rests_while_a_reply_is_spoken(void **state)
     UNTIL(st, st->appended > before);
 }
 
+static void the_echo_of_a_reply_is_not_for_the_backend(void **state)
+{
+    struct stage *st = *state;
+    uint64_t before;
+
+    reply(st, 1, 1600);
+    generated(st, 1);
+    UNTIL(st, saw(st, "done"));
+    before = st->appended;
+    for (int i = 0; i < 15; i++) /* 150 ms */
+        tick(st);
+    assert_int_equal(st->appended, before);
+    UNTIL(st, st->appended > before);
+}
+
+/* The backend is done with a reply long before it was heard; a line that was written meanwhile is
+ * the next turn. */
+static void a_turn_stops_the_reply_that_is_still_heard(void **state)
+{
+    struct stage *st = *state;
+
+    reply(st, 1, 16000);
+    generated(st, 1);
+    UNTIL(st, saw(st, "sound"));
+    for (int i = 0; i < 20; i++)
+        tick(st);
+    reply(st, 2, 1600);
+    assert_string_equal(buf_str(&st->events),
+                        "heard(hello) text(hi) sound done-cancelled heard(hello) text(hi) ");
+    assert_int_equal(st->truncated_item, 1);
+    assert_true(st->truncated_ms >= 170 && st->truncated_ms < 900);
+    assert_int_equal(st->cancels, 0); /* what the backend has in hand is the second one */
+    buf_clear(&st->events);
+    generated(st, 2);
+    UNTIL(st, saw(st, "done"));
+    assert_string_equal(buf_str(&st->events), "sound done ");
+}
+
+static void a_written_turn_has_no_response_gap(void **state)
+{
+    struct stage *st = *state;
+
+    UNTIL(st, st->appended >= 1600);
+    says(st, (struct backend_event){.type = BACKEND_SPEECH_STOPPED, .at = 1000});
+    says(st, (struct backend_event){.type = BACKEND_HEARD, .text = ""});
+    reply(st, 1, 1600);
+    generated(st, 1);
+    UNTIL(st, saw(st, "done"));
+    assert_true(st->done.gap_ms < 0);
+}
+
 static void the_response_gap_runs_from_microphone_to_loudspeaker(void **state)
 {
     struct stage *st = *state;
@@ -313,6 +364,9 @@ int main(void)
         TEST(the_microphone_goes_to_the_backend),
         TEST(a_reply_is_done_when_its_last_sample_was_played),
         TEST(the_microphone_rests_while_a_reply_is_spoken),
+        TEST(the_echo_of_a_reply_is_not_for_the_backend),
+        TEST(a_turn_stops_the_reply_that_is_still_heard),
+        TEST(a_written_turn_has_no_response_gap),
         TEST(the_response_gap_runs_from_microphone_to_loudspeaker),
         TEST(stopping_tells_the_backend_what_was_heard),
         TEST(audio_that_comes_after_the_stop_is_not_played),
