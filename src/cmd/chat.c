@@ -27,7 +27,7 @@ struct chat {
     struct session *session;
     struct view view;
     bool ready;
-    size_t owed; /* written turns without a reply yet */
+    bool asked; /* a line was sent and its reply has not begun */
     int signum;
     struct err fatal;
 };
@@ -40,7 +40,7 @@ static void leave(struct chat *c)
 /* Input that ended in a pipe leaves once what was written in it is answered. */
 static void maybe_leave(struct chat *c)
 {
-    if (c->keys_ended && (c->terminal || (c->owed == 0 && !session_replying(c->session))))
+    if (c->keys_ended && (c->terminal || (!c->asked && !session_replying(c->session))))
         leave(c);
 }
 
@@ -52,24 +52,39 @@ static void on_line(struct chat *c, char *text)
     text_clean(text);
     if (text_blank(text)) {
         session_stop(c->session);
-    } else if (session_text(c->session, text) == 0) {
-        c->owed++;
+    } else {
+        c->asked = session_text(c->session, text) == 0;
     }
 }
 
+static char *line_end(const struct chat *c)
+{
+    return c->line.len > 0 ? memchr(c->line.data, '\n', c->line.len) : NULL;
+}
+
+static void on_keys(uv_poll_t *handle, int status, int events);
+
+/* A line that comes while hullo speaks stops it, but lines that came together are answered one
+ * after the other: those behind the first wait until its reply was heard. A pipe waits with them;
+ * in a terminal, Enter must get through. */
 static void take_lines(struct chat *c)
 {
     char *end;
 
-    while (c->line.len > 0 && (end = memchr(c->line.data, '\n', c->line.len)) != NULL) {
+    while (!c->asked && (end = line_end(c)) != NULL) {
         *end = '\0';
         on_line(c, c->line.data);
         buf_drop(&c->line, (size_t)(end - c->line.data) + 1);
     }
-    if (c->line.len > LINE_MAX_BYTES) {
+    end = line_end(c);
+    if (end == NULL && c->line.len > LINE_MAX_BYTES) {
         log_warn(c->app->log, "a line longer than %d bytes is dropped", LINE_MAX_BYTES);
         buf_clear(&c->line);
     }
+    if (!c->keys_ended && (end == NULL || c->terminal))
+        uv_poll_start(&c->keys, UV_READABLE, on_keys);
+    else
+        uv_poll_stop(&c->keys);
 }
 
 static void on_keys(uv_poll_t *handle, int status, int events)
@@ -86,12 +101,10 @@ static void on_keys(uv_poll_t *handle, int status, int events)
         take_lines(c);
         return;
     }
-    uv_poll_stop(handle);
-    if (c->line.len > 0) {
-        buf_adds(&c->line, "\n");
-        take_lines(c);
-    }
     c->keys_ended = true;
+    if (c->line.len > 0)
+        buf_adds(&c->line, "\n");
+    take_lines(c);
     maybe_leave(c);
 }
 
@@ -132,7 +145,7 @@ static void greet(struct chat *c)
 {
     c->ready = true;
     if (c->has_keys)
-        uv_poll_start(&c->keys, UV_READABLE, on_keys);
+        take_lines(c);
     if (c->terminal)
         log_info(c->app->log, "speak, or write a line. Enter stops an answer, Ctrl-D leaves. The "
                               "microphone rests while hullo speaks.");
@@ -148,10 +161,12 @@ static void on_session(void *user, const struct session_event *ev)
         greet(c);
         break;
     case SESSION_HEARD:
-        c->owed -= ev->committed && c->owed > 0;
+        c->asked &= !ev->committed;
         break;
     case SESSION_REPLY_DONE:
         c->signum = 0;
+        if (c->has_keys)
+            take_lines(c);
         maybe_leave(c);
         break;
     case SESSION_ERROR:
