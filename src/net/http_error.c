@@ -183,7 +183,7 @@ static const char *advice(int http_status)
     switch (http_status) {
     case 401:
     case 403:
-        return "; check the API key";
+        return "; check the API key (HULLO_API_KEY)";
     case 404:
     case 405:
         return "; check the address";

@@ -220,7 +220,7 @@ static void an_error_is_told_in_the_servers_words(void **state)
         const char *words;
     } cases[] = {
         {"HTTP/1.1 401 No\r\n\r\n{\"error\":{\"message\":\"bad key\"}}", -EACCES, STATUS_AUTH,
-         "answered HTTP 401: \"bad key\"; check the API key"},
+         "answered HTTP 401: \"bad key\"; check the API key (HULLO_API_KEY)"},
         {"HTTP/1.1 403 No\r\n\r\n", -EACCES, STATUS_AUTH, "answered HTTP 403; check"},
         {"HTTP/1.1 404 No\r\n\r\n{\"detail\":\"Not Found\"}", -ENOENT, STATUS_FAILED,
          "HTTP 404: \"Not Found\"; check the address"},
