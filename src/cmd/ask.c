@@ -35,6 +35,7 @@ struct ask {
     /* the input in hand */
     uv_work_t work; /* reads it, off the loop */
     bool working;
+    const char *reading; /* its name, for that thread */
     struct audiofile *file;
     int16_t pcm[CHUNK];
     size_t got;
@@ -129,7 +130,7 @@ static void print_json(struct ask *a)
 /* The reply's text as it comes: on stdout, unless that carries audio or JSON. */
 static void print_text(struct ask *a, const char *text)
 {
-    if (a->json)
+    if (a->json || (a->to_stdout && a->app->log->level < LOG_INFO))
         return;
     fputs(text, a->to_stdout ? stderr : stdout);
     if (!a->to_stdout)
@@ -149,6 +150,8 @@ static void input_error(struct ask *a, const struct err *error)
         a->error = *error;
     if (a->first_failure == STATUS_DONE)
         a->first_failure = error->status;
+    if (a->to_stdout)
+        end_line(a); /* both are on stderr */
     log_error(a->app->log, "%s", error->text);
 }
 
@@ -321,8 +324,7 @@ static void do_open(uv_work_t *w)
 {
     struct ask *a = w->data;
 
-    a->work_rc =
-        audiofile_open(&a->file, a->inputs[a->index], a->raw_hz, a->app->log, &a->work_error);
+    a->work_rc = audiofile_open(&a->file, a->reading, a->raw_hz, a->app->log, &a->work_error);
 }
 
 static void on_open(uv_work_t *w, int status)
@@ -355,6 +357,7 @@ static void next_input(struct ask *a)
         fail_input(a, &error);
         return;
     }
+    a->reading = a->inputs[a->index];
     a->work.data = a;
     a->working = uv_queue_work(&a->loop, &a->work, do_open, on_open) == 0;
 }
@@ -524,11 +527,13 @@ static int open_session(struct ask *a, const struct models *models, struct err *
 
 static enum status outcome(struct ask *a, struct err *e)
 {
+    size_t done = a->index - a->failed;
+
     if (a->signum != 0)
         return a->signum == SIGINT ? STATUS_INTERRUPTED : STATUS_TERMINATED;
     if (a->fatal.status != STATUS_DONE) {
         *e = a->fatal;
-        return a->index > a->failed ? STATUS_PARTLY : a->fatal.status;
+        return done > 0 && done < a->count ? STATUS_PARTLY : a->fatal.status;
     }
     if (a->failed == 0)
         return STATUS_DONE;
