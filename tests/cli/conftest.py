@@ -1,10 +1,15 @@
 """What the tests of the program share: the program in a world of its own, and servers that stand in for the models."""
 
 import dataclasses
+import fcntl
 import os
 import pathlib
+import pty
+import select
 import subprocess
 import sys
+import termios
+import time
 
 import pytest
 
@@ -57,6 +62,33 @@ class World:
                 p.kill()
                 raise
         return self.result(p.returncode, out, err)
+
+    def on_terminal(self, *arguments, keys=b"", until=None, then=b"", **options):
+        """As a user at a terminal, who types `keys`, and `then` once `until` is shown. `out` is what the terminal
+        shows."""
+        ours, theirs = pty.openpty()
+        streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs, **options}
+        owned = {"start_new_session": True, "preexec_fn": lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)}
+        with self.start(*arguments, **owned, **streams) as p:
+            os.close(theirs)
+            os.write(ours, keys)
+            shown, end = b"", time.monotonic() + SECONDS
+            while time.monotonic() < end:
+                ended = p.poll() is not None
+                if not select.select([ours], [], [], 0 if ended else 0.05)[0]:
+                    if ended:
+                        break
+                    continue
+                try:
+                    shown += os.read(ours, 65536)
+                    if until is not None and until in shown:
+                        os.write(ours, then)
+                        until = None
+                except OSError:  # nobody has it open any more
+                    break
+            p.wait(SECONDS)
+        os.close(ours)
+        return self.result(p.returncode, shown, None)
 
     @staticmethod
     def result(status, out, err):
