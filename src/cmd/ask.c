@@ -426,6 +426,15 @@ static void on_done(struct ask *a, const struct session_event *ev)
     maybe_finish(a);
 }
 
+/* Where words or voice go to a server, that is said; that all stays here need not be. */
+static void on_ready(struct ask *a, const char *text)
+{
+    const struct options *o = a->app->options;
+    bool away = options_has(o, OPT_LLM_URL) || options_has(o, OPT_STT_URL);
+
+    log_say(a->app->log, away ? LOG_INFO : LOG_DEBUG, "hullo %s", text);
+}
+
 static void on_session(void *user, const struct session_event *ev)
 {
     struct ask *a = user;
@@ -434,7 +443,7 @@ static void on_session(void *user, const struct session_event *ev)
         return;
     switch (ev->type) {
     case SESSION_READY:
-        log_debug(a->app->log, "%s", ev->text);
+        on_ready(a, ev->text);
         break;
     case SESSION_NOTICE:
         log_info(a->app->log, "note: %s", ev->text);
