@@ -42,10 +42,22 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 PKGS = portaudio-2.0 speexdsp libcurl libcjson sndfile libuv libarchive libcrypto espeak-ng
 FLITE_LIBS = -lflite_cmu_us_slt -lflite_usenglish -lflite_cmulex -lflite
 
+ifeq ($(OS),Darwin)
+# Homebrew keeps what macOS has an older one of, and what has no pkg-config file, where nobody looks by itself.
+BREW := $(shell brew --prefix 2>/dev/null)
+empty :=
+PKG_CONFIG_PATH := $(subst $(empty) $(empty),:,$(foreach p,curl libarchive openssl@3,$(BREW)/opt/$(p)/lib/pkgconfig) \
+	$(PKG_CONFIG_PATH))
+export PKG_CONFIG_PATH
+CPPFLAGS += -isystem $(BREW)/include
+LDFLAGS += -L$(BREW)/lib
+endif
+# $(shell) of older makes does not see what is exported.
+FIND = PKG_CONFIG_PATH='$(PKG_CONFIG_PATH)' $(PKG_CONFIG)
 ifneq ($(NEEDS_BUILD),)
 # Headers of others are system headers: our warnings are about our code.
-PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null))
-PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(FIND) --cflags $(PKGS) 2>/dev/null))
+PKG_LIBS := $(shell $(FIND) --libs $(PKGS) 2>/dev/null)
 endif
 
 HARDEN = $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) -fstack-protector-strong
