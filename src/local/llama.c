@@ -15,6 +15,7 @@
 
 #include "local/fit.h"
 #include "local/prompt.h"
+#include "local/requant.h"
 #include "local/worker.h"
 #include "util/buf.h"
 #include "util/text.h"
@@ -86,6 +87,13 @@ static int check_file(const char *file, struct err *e)
     return 0;
 }
 
+static int default_threads(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cores < 1 ? 1 : cores > MOST_THREADS ? MOST_THREADS : (int)cores;
+}
+
 static int load_model(struct llm *m, const char *file, const struct worker_job *job, struct err *e)
 {
     struct llama_model_params params = llama_model_default_params();
@@ -108,11 +116,22 @@ static int load_model(struct llm *m, const char *file, const struct worker_job *
     return 0;
 }
 
-static int default_threads(void)
+/* The model, or its faster copy; a copy that came to harm is dropped. */
+static int load_fastest(struct llm *m, const struct engine_config *config,
+                        const struct worker_job *job, struct err *e)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    char *copy = config->ours ? requant_copy(config->model, m->threads, config->log) : NULL;
+    int rc = copy != NULL ? load_model(m, copy, job, e) : -ENOENT;
 
-    return cores < 1 ? 1 : cores > MOST_THREADS ? MOST_THREADS : (int)cores;
+    if (rc < 0 && copy != NULL && !worker_cancelled(job))
+        unlink(copy);
+    free(copy);
+    if (rc < 0 && !worker_cancelled(job)) {
+        llama_model_free(m->model);
+        m->model = NULL;
+        rc = load_model(m, config->model, job, e);
+    }
+    return rc;
 }
 
 static int make_context(struct llm *m, const struct engine_config *config, struct err *e)
@@ -128,7 +147,6 @@ static int make_context(struct llm *m, const struct engine_config *config, struc
     params.n_ctx = (uint32_t)size;
     params.n_batch = params.n_ubatch = BATCH;
     params.n_seq_max = 1;
-    m->threads = config->threads > 0 ? config->threads : default_threads();
     params.n_threads = params.n_threads_batch = m->threads;
     params.no_perf = true;
     params.abort_callback = on_abort;
@@ -175,9 +193,10 @@ static int llama_load(void **self, const struct engine_config *config, const str
     if (m == NULL)
         return -ENOMEM;
     m->log = config->log;
+    m->threads = config->threads > 0 ? config->threads : default_threads();
     llama_log_set(on_log, (void *)(uintptr_t)config->log);
     llama_backend_init();
-    if ((rc = load_model(m, config->model, job, e)) < 0 || (rc = make_context(m, config, e)) < 0)
+    if ((rc = load_fastest(m, config, job, e)) < 0 || (rc = make_context(m, config, e)) < 0)
         goto failed;
     answer = m->room / 4 < MOST_ANSWER ? m->room / 4 : MOST_ANSWER;
     if ((rc = prompt_init(&m->prompt, m->model, m->room - answer)) < 0)
