@@ -92,10 +92,12 @@ struct backend_ops {
     void (*truncate)(struct backend *b, uint32_t item, double played_ms);
 
     /* Drops every turn in hand, without further events, and starts a conversation without memory.
-     */
+     * Sample counts start again at 0. */
     void (*forget)(struct backend *b);
 
-    void (*close)(struct backend *b); /* stops everything and frees b; no event follows */
+    /* Stops everything and frees b when the loop has run once more; no event follows. All but
+     * this may be called from inside an event. */
+    void (*close)(struct backend *b);
 };
 
 struct backend_config {

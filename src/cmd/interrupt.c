@@ -15,12 +15,14 @@ static void *watch(void *user)
 {
     struct interrupt *i = user;
     sigset_t set;
-    int came, none = 0;
+    int came;
 
     signals(&set);
-    while (!atomic_load(&i->ending))
+    while (!atomic_load(&i->ending)) {
+        int none = 0;
         if (sigwait(&set, &came) == 0 && !atomic_load(&i->ending))
             atomic_compare_exchange_strong(&i->signal, &none, came);
+    }
     return NULL;
 }
 

@@ -4,10 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK 1600 /* samples of microphone audio handed on at a time: 100 ms at most */
-#define ECHO_MS                                                                      \
-    200 /* how long a reply hangs in the room once the loudspeaker has fallen silent \
-         */
+#define CHUNK   1600 /* samples of microphone audio handed on at a time: 100 ms at most */
+#define ECHO_MS 200  /* for so long a reply hangs in the room after the loudspeaker */
 
 struct session {
     struct session_config config;
@@ -335,6 +333,9 @@ void session_forget(struct session *s)
     session_stop(s);
     s->backend->ops->forget(s->backend);
     s->item = 0;
+    s->speech_end_ns = 0;
+    s->mic_resting = false;
+    s->mic_at = 0;
 }
 
 bool session_replying(const struct session *s)

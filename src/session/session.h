@@ -67,7 +67,8 @@ bool session_replying(const struct session *s); /* a reply is being made or hear
 void session_stop(
     struct session *s); /* silences and cancels the reply in hand; REPLY_DONE follows */
 
-void session_close(struct session *s); /* frees s when the loop has run once more; no event follows;
-                                          NULL is fine */
+/* Frees s when the loop has run once more; no event follows. All but this may be
+ * called from inside an event. NULL is fine. */
+void session_close(struct session *s);
 
 #endif

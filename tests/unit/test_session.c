@@ -22,7 +22,7 @@ struct stage {
     struct backend backend;
     struct backend_config config;
     uint64_t appended, played; /* samples of microphone and loudspeaker */
-    unsigned clears, cancels, closed;
+    unsigned clears, cancels, forgets, closed;
     uint32_t truncated_item;
     double truncated_ms;
 
@@ -58,6 +58,11 @@ static void on_truncate(struct backend *b, uint32_t item, double played_ms)
     stage_of(b)->truncated_ms = played_ms;
 }
 
+static void on_forget(struct backend *b)
+{
+    stage_of(b)->forgets++;
+}
+
 static void on_close(struct backend *b)
 {
     stage_of(b)->closed++;
@@ -67,6 +72,7 @@ static const struct backend_ops ops = {.append = on_append,
                                        .clear = on_clear,
                                        .cancel = on_cancel,
                                        .truncate = on_truncate,
+                                       .forget = on_forget,
                                        .close = on_close};
 
 static int open_backend(struct backend **out, const struct backend_config *config, struct err *e)
@@ -348,6 +354,20 @@ static void stopping_twice_or_without_a_reply_is_nothing(void **state)
     UNTIL(st, saw(st, "done-cancelled"));
 }
 
+static void after_forgetting_the_microphone_is_heard_again(void **state)
+{
+    struct stage *st = *state;
+    uint64_t before;
+
+    reply(st, 1, 16000);
+    UNTIL(st, saw(st, "sound"));
+    session_forget(st->session);
+    assert_int_equal(st->forgets, 1);
+    assert_false(session_replying(st->session));
+    before = st->appended;
+    UNTIL(st, st->appended > before);
+}
+
 static void a_lost_device_ends_the_session_with_a_message(void **state)
 {
     struct stage *st = *state;
@@ -371,6 +391,7 @@ int main(void)
         TEST(stopping_tells_the_backend_what_was_heard),
         TEST(audio_that_comes_after_the_stop_is_not_played),
         TEST(stopping_twice_or_without_a_reply_is_nothing),
+        TEST(after_forgetting_the_microphone_is_heard_again),
         TEST(a_lost_device_ends_the_session_with_a_message),
     };
 
