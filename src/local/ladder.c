@@ -157,7 +157,7 @@ int ladder_tts(struct ladder *l, const struct backend_config *c, struct err *e)
     }
     if (any || strcmp(c->voice, "espeak") == 0)
         r = add(l, &engine_espeak, NULL);
-    return r != NULL ? 0 : out_of_memory(e);
+    return l->count > 0 ? 0 : out_of_memory(e);
 }
 
 void ladder_free(struct ladder *l)
