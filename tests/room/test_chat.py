@@ -100,6 +100,21 @@ class Mind(openai_http.Server):
             self.reply = self.answers.get(told[-1][1], "Yes.")
 
 
+def told_turns(room):
+    """The turns that hullo has told of."""
+    out = room.stdout
+    return [json.loads(line) for line in out[: out.rfind("\n") + 1].splitlines()]
+
+
+def wait_turns(room, count, timeout):
+    """Until there are so many; then all of them."""
+    end = time.monotonic() + timeout
+    while len(told_turns(room)) < count and time.monotonic() < end and room.process.poll() is None:
+        time.sleep(0.02)
+    assert len(told_turns(room)) >= count, (told_turns(room), room.stderr)
+    return told_turns(room)
+
+
 class Scene:
     """hullo in a room with a user, and with a mind of ours behind it."""
 
@@ -129,16 +144,10 @@ class Scene:
         return self.room.process
 
     def turns(self):
-        out = self.room.stdout
-        return [json.loads(line) for line in out[: out.rfind("\n") + 1].splitlines()]
+        return told_turns(self.room)
 
     def wait(self, count, timeout=15):
-        """Until hullo has told of so many turns; then all of them."""
-        end = time.monotonic() + timeout
-        while len(self.turns()) < count and time.monotonic() < end and self.room.process.poll() is None:
-            time.sleep(0.02)
-        assert len(self.turns()) >= count, (self.turns(), self.room.stderr)
-        return self.turns()
+        return wait_turns(self.room, count, timeout)
 
     def ready(self, timeout=15):
         """Until hullo says what it runs on; by then it listens."""
@@ -198,6 +207,27 @@ def test_a_question_is_answered_and_the_gap_is_what_the_samples_say(scene):
         assert gap > 500  # it let the user finish
         assert abs(turn["response_gap_ms"] - gap) < 60
     assert not s.room.events("xrun")
+
+
+@pytest.mark.models
+@once_more
+def test_the_models_answer_a_question_asked_aloud(hullo, tmp_path):
+    def path(model):
+        found = subprocess.run([hullo, "models", "path", model], capture_output=True, text=True, check=True)
+        return pathlib.Path(found.stdout.strip())
+
+    with openai_http.Server(reply="What is the capital of France?") as url:  # asked in hullo's own voice
+        asking = [hullo, "ask", "--force", "--stt-url", url, "--llm-url", url, "--voice", "piper"]
+        recording = next(path("jfk").glob("*.wav"))
+        subprocess.run([*asking, "-o", tmp_path / "asked.wav", recording], check=True, capture_output=True)
+    with Room(tmp_path / "room", user="at:3000 %s" % (tmp_path / "asked.wav"), noise_db=-65) as room:
+        room.start([hullo, "chat", "--no-input", "--json", "--max-tokens", "24"])
+        turn = wait_turns(room, 1, timeout=40)[0]
+        assert room.stop() == INTERRUPTED
+    assert "capital" in turn["heard"] and "France" in turn["heard"]
+    assert "paris" in turn["text"].lower()
+    gap = room.recording().response_gaps_ms(level=150)[0]
+    assert abs(turn["response_gap_ms"] - gap) < 150
 
 
 @once_more
