@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "audio/audiofile.h"
+#include "cmd/leave.h"
 #include "cmd/outputs.h"
 #include "cmd/reply.h"
 #include "cmd/setup.h"
@@ -513,8 +514,6 @@ static void shut_down(struct ask *a)
     stop_close(&a->stop);
     uv_close((uv_handle_t *)&a->timer, NULL);
     audiowriter_abandon(a->writer);
-    if (a->working)
-        return; /* a read hangs on a pipe, and its loop with it */
     uv_run(&a->loop, UV_RUN_DEFAULT);
     uv_loop_close(&a->loop);
     audiofile_close(a->file);
@@ -573,6 +572,11 @@ static enum status work(struct ask *a, const struct models *models, struct err *
         if (a->over)
             close_rest(a);
     }
+    if (a->signum != 0 || a->working) { /* working: a read hangs on a pipe */
+        session_hang_up(a->session);
+        audiowriter_abandon(a->writer);
+        leave_now(a->app, status, e);
+    }
     shut_down(a);
     return status;
 }
@@ -598,13 +602,6 @@ static enum status run(const struct app *app, struct err *e)
         status = e->status;
     else
         status = work(a, models, e);
-    if (a->working) {
-        /* A read hangs on a pipe: an ordinary exit would wait for its thread. */
-        if (e->text[0] != '\0')
-            log_error(app->log, "%s", e->text);
-        fflush(stdout);
-        _exit((int)status);
-    }
     models_close(models);
     outputs_free(a->outputs, a->count);
     free(a);

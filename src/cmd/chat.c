@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/leave.h"
 #include "cmd/setup.h"
 #include "ui/stop.h"
 #include "ui/view.h"
@@ -230,6 +231,10 @@ static enum status talk(struct chat *c, const struct models *models, struct err 
     } else {
         uv_run(&c->loop, UV_RUN_DEFAULT);
         status = outcome(c, e);
+    }
+    if (c->signum != 0) {
+        session_hang_up(c->session);
+        leave_now(c->app, status, e);
     }
     session_close(c->session);
     stop_close(&c->stop);

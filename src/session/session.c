@@ -351,13 +351,20 @@ void session_stop(struct session *s)
     s->backend->ops->cancel(s->backend);
 }
 
-void session_close(struct session *s)
+void session_hang_up(struct session *s)
 {
     if (s == NULL)
         return;
     s->closing = true;
     duplex_close(s->sound);
     s->sound = NULL;
+}
+
+void session_close(struct session *s)
+{
+    if (s == NULL)
+        return;
+    session_hang_up(s);
     if (s->backend != NULL)
         s->backend->ops->close(s->backend);
     s->backend = NULL;

@@ -67,8 +67,12 @@ bool session_replying(const struct session *s); /* a reply is being made or hear
 void session_stop(
     struct session *s); /* silences and cancels the reply in hand; REPLY_DONE follows */
 
-/* Frees s when the loop has run once more; no event follows. All but this may be
- * called from inside an event. NULL is fine. */
+/* Lets go of the sound device and nothing else, for a program that is about to _exit: models that
+ * are being loaded or are at work are not waited for. No event follows; NULL is fine. */
+void session_hang_up(struct session *s);
+
+/* Frees s when the loop has run once more; no event follows. All but this and session_hang_up may
+ * be called from inside an event. NULL is fine. */
 void session_close(struct session *s);
 
 #endif

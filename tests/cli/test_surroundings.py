@@ -1,8 +1,11 @@
 """Surroundings in which nothing can work, and those in which it still should: no home, no descriptors, no room."""
 
+import errno
 import os
 import pwd
 import resource
+import signal
+import time
 
 import pytest
 
@@ -36,3 +39,34 @@ def test_an_error_is_told_also_when_a_recording_never_comes(world, servers):
     r = servers.ask("pipe", "--llm-url", "http://127.0.0.1:1")
     assert r.status == 4
     assert "cannot connect" in r.err
+
+
+def wait_for_reader(process, fifo):
+    """Somebody has it open; the other end of it, or None when the process ended instead."""
+    while process.poll() is None:
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as e:
+            assert e.errno == errno.ENXIO
+            time.sleep(0.01)
+    return None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["ask", "chat"])
+def test_a_signal_ends_it_while_a_model_is_being_loaded(world, servers, command, number):
+    """Loading cannot be stopped. This model takes for ever."""
+    os.mkfifo(world.here / "model.gguf")
+    arguments = [world.question()] if command == "ask" else ["--audio", "null"]
+    arguments += ["--stt-url", servers.stt.url, "--local-model", "model.gguf"]
+    with world.start(command, *arguments) as p:
+        end = wait_for_reader(p, world.here / "model.gguf")
+        if end is None:
+            pytest.skip("this build has no local language models")
+        p.send_signal(number)
+        try:
+            p.communicate(timeout=30)
+        finally:
+            p.kill()
+            os.close(end)
+    assert p.returncode == 128 + number
