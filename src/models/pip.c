@@ -195,15 +195,15 @@ static int spawn(struct run *r, char **env)
 
 static int start(struct run *r, struct err *e)
 {
-    char tmp[4096], constraint[4096], build[4096], venv[] = "PIP_REQUIRE_VIRTUALENV=0";
+    /* pip takes a space for the end of a path here, and our folder may have one in its name: these
+     * are relative to it. Newer versions of pip have the constraints of builds apart. */
+    char constraint[] = "PIP_CONSTRAINT=constraint", build[] = "PIP_BUILD_CONSTRAINT=constraint";
+    char tmp[4096], venv[] = "PIP_REQUIRE_VIRTUALENV=0";
     char *with[] = {tmp, constraint, build, venv};
     char **env;
     int rc;
 
     snprintf(tmp, sizeof tmp, "TMPDIR=%s/tmp", r->folder);
-    /* Newer versions of pip have the constraints of builds apart. */
-    snprintf(constraint, sizeof constraint, "PIP_CONSTRAINT=%s/constraint", r->folder);
-    snprintf(build, sizeof build, "PIP_BUILD_CONSTRAINT=%s/constraint", r->folder);
     env = environment(with, sizeof with / sizeof with[0]);
     if (env == NULL)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");

@@ -151,7 +151,7 @@ class Place:
 
     def __init__(self, folder):
         self.folder = folder
-        self.dir = folder / "models"
+        self.dir = folder / "my models"  # a space, which pip takes for the end of a path in its variables
         self.index = folder / "index"
         self.index.mkdir()
         self.bin = folder / "bin"
