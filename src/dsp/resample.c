@@ -70,14 +70,6 @@ size_t resample_tail(const struct resample *r)
     return r->speex ? (size_t)speex_resampler_get_input_latency(r->speex) : 0;
 }
 
-void resample_reset(struct resample *r)
-{
-    if (!r->speex)
-        return;
-    speex_resampler_reset_mem(r->speex);
-    speex_resampler_skip_zeros(r->speex);
-}
-
 void resample_free(struct resample *r)
 {
     if (!r)

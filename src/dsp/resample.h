@@ -19,7 +19,6 @@ void resample_run(struct resample *r, const int16_t *x, size_t *n, int16_t *y, s
  * last samples. */
 size_t resample_tail(const struct resample *r);
 
-void resample_reset(struct resample *r); /* forgets the past: the next sample starts a new stream */
-void resample_free(struct resample *r);  /* NULL is fine */
+void resample_free(struct resample *r); /* NULL is fine */
 
 #endif

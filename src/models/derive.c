@@ -1,6 +1,5 @@
 #include "models/derive.h"
 
-#include <cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -10,6 +9,7 @@
 
 #include "models/partial.h"
 #include "util/buf.h"
+#include "util/json.h"
 #include "util/path.h"
 #include "util/text.h"
 
@@ -92,7 +92,7 @@ static int piper_tokens(char *const *inputs, const char *out, struct err *e)
 
     if (rc < 0)
         return rc;
-    cJSON_ArrayForEach(symbol, cJSON_GetObjectItemCaseSensitive(json, "phoneme_id_map"))
+    cJSON_ArrayForEach(symbol, json_get(json, "phoneme_id_map"))
     {
         const cJSON *id = cJSON_GetArrayItem(symbol, 0);
         size_t n = strlen(symbol->string);
@@ -148,13 +148,10 @@ static void add_number(struct buf *b, const char *key, int value)
 
 static int add_properties(struct buf *b, const cJSON *json)
 {
-    const cJSON *rate = cJSON_GetObjectItemCaseSensitive(
-        cJSON_GetObjectItemCaseSensitive(json, "audio"), "sample_rate");
-    const cJSON *speakers = cJSON_GetObjectItemCaseSensitive(json, "num_speakers");
-    const char *language = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(
-        cJSON_GetObjectItemCaseSensitive(json, "language"), "name_english"));
-    const char *voice = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(
-        cJSON_GetObjectItemCaseSensitive(json, "espeak"), "voice"));
+    const cJSON *rate = json_get(json_get(json, "audio"), "sample_rate");
+    const cJSON *speakers = json_get(json, "num_speakers");
+    const char *language = json_str(json_get(json, "language"), "name_english");
+    const char *voice = json_str(json_get(json, "espeak"), "voice");
 
     if (!cJSON_IsNumber(rate) || !cJSON_IsNumber(speakers) || language == NULL || voice == NULL)
         return -EINVAL;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/json.h"
+
 #define BYTES_MAX 1e15 /* exact in a double, and more than any disk has */
 
 enum { ITEMS_MAX = 1000 };
@@ -19,11 +21,6 @@ struct reader {
 static int bad(const struct reader *r, const char *where, const char *what)
 {
     return err_set(r->e, STATUS_FAILED, -EINVAL, "manifest '%s': %s: %s", r->from, where, what);
-}
-
-static const char *text_of(const cJSON *object, const char *key)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
 }
 
 /* One path component or package name: starts with a letter or digit, holds nothing that a path, an
@@ -65,21 +62,13 @@ static bool is_sha256(const char *s)
 
 static bool read_bytes(const cJSON *object, uint64_t *out)
 {
-    const cJSON *n = cJSON_GetObjectItemCaseSensitive(object, "bytes");
+    const cJSON *n = json_get(object, "bytes");
 
     if (!cJSON_IsNumber(n) || !(n->valuedouble >= 0 && n->valuedouble <= BYTES_MAX) ||
         floor(n->valuedouble) != n->valuedouble)
         return false;
     *out = (uint64_t)n->valuedouble;
     return true;
-}
-
-/* An optional boolean. */
-static bool flag(const cJSON *object, const char *key, bool fallback)
-{
-    const cJSON *b = cJSON_GetObjectItemCaseSensitive(object, key);
-
-    return cJSON_IsBool(b) ? cJSON_IsTrue(b) : fallback;
 }
 
 /* Room for the items of an array or object. */
@@ -96,7 +85,7 @@ static int allocate(const struct reader *r, const cJSON *list, size_t item, void
 
 static int read_packages(struct reader *r)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(r->m->json, "packages"), *o;
+    const cJSON *list = json_get(r->m->json, "packages"), *o;
     int rc;
 
     if (list == NULL || (cJSON_IsObject(list) && list->child == NULL))
@@ -110,10 +99,10 @@ static int read_packages(struct reader *r)
         p->name = o->string;
         if (!plain(p->name))
             return bad(r, "packages", "a name is not a plain one");
-        p->version = text_of(o, "version");
-        p->platform = text_of(o, "platform");
-        p->sha256 = text_of(o, "sha256");
-        p->source = flag(o, "source", false);
+        p->version = json_str(o, "version");
+        p->platform = json_str(o, "platform");
+        p->sha256 = json_str(o, "sha256");
+        p->source = json_bool(o, "source", false);
         if (!plain(p->version) || (p->platform != NULL && !plain(p->platform)))
             return bad(r, p->name, "version or platform is not a plain word");
         if (!is_sha256(p->sha256) || !read_bytes(o, &p->bytes) || p->bytes == 0)
@@ -141,8 +130,8 @@ static int read_members(struct reader *r, struct source *s, const cJSON *list, c
     cJSON_ArrayForEach(o, list)
     {
         struct member *p = &s->members[s->member_count++];
-        p->package = find_package(r->m, text_of(o, "package"));
-        p->path = text_of(o, "member");
+        p->package = find_package(r->m, json_str(o, "package"));
+        p->path = json_str(o, "member");
         if (p->package == NULL || !plain_path(p->path) || !read_bytes(o, &p->bytes))
             return bad(r, f->name, "a part needs a known package, member and bytes");
         sum += p->bytes;
@@ -160,16 +149,16 @@ static int read_sources(struct reader *r, struct file *f, const cJSON *list)
     cJSON_ArrayForEach(o, list)
     {
         struct source *s = &f->sources[f->source_count++];
-        const cJSON *packages = cJSON_GetObjectItemCaseSensitive(o, "packages");
+        const cJSON *packages = json_get(o, "packages");
         if (packages != NULL) {
             rc = read_members(r, s, packages, f);
             if (rc < 0)
                 return rc;
             continue;
         }
-        s->hub = text_of(o, "hub");
-        s->path = text_of(o, "path");
-        s->revision = text_of(o, "revision");
+        s->hub = json_str(o, "hub");
+        s->path = json_str(o, "path");
+        s->revision = json_str(o, "revision");
         if (s->revision == NULL)
             s->revision = "main";
         if (!plain_path(s->hub) || !plain_path(s->path) || !plain(s->revision))
@@ -181,7 +170,7 @@ static int read_sources(struct reader *r, struct file *f, const cJSON *list)
 /* The files that this one is made from: earlier ones, which have sources. */
 static int read_inputs(struct reader *r, const struct model *model, struct file *f, const cJSON *o)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(o, "from"), *name;
+    const cJSON *list = json_get(o, "from"), *name;
     const struct file *end = f;
 
     cJSON_ArrayForEach(name, list)
@@ -200,10 +189,10 @@ static int read_inputs(struct reader *r, const struct model *model, struct file 
 
 static int read_file(struct reader *r, const struct model *model, struct file *f, const cJSON *o)
 {
-    f->name = text_of(o, "name");
-    f->sha256 = text_of(o, "sha256");
-    f->derive = text_of(o, "derive");
-    f->keep = flag(o, "keep", true);
+    f->name = json_str(o, "name");
+    f->sha256 = json_str(o, "sha256");
+    f->derive = json_str(o, "derive");
+    f->keep = json_bool(o, "keep", true);
     if (!plain(f->name))
         return bad(r, model->info.name, "a file's name is not a plain one");
     for (const struct file *other = model->files; other < f; other++)
@@ -213,7 +202,7 @@ static int read_file(struct reader *r, const struct model *model, struct file *f
         return bad(r, f->name, "needs sha256 and bytes");
     if (f->derive != NULL)
         return read_inputs(r, model, f, o);
-    return read_sources(r, f, cJSON_GetObjectItemCaseSensitive(o, "sources"));
+    return read_sources(r, f, json_get(o, "sources"));
 }
 
 static bool read_role(const char *s, enum model_role *out)
@@ -257,21 +246,21 @@ static uint64_t fetch_bytes(const struct model *model)
 
 static int read_model(struct reader *r, struct model *model, const cJSON *o)
 {
-    const cJSON *files = cJSON_GetObjectItemCaseSensitive(o, "files"), *file;
+    const cJSON *files = json_get(o, "files"), *file;
     struct model_info *info = &model->info;
     int rc;
 
-    info->name = text_of(o, "name");
-    info->title = text_of(o, "title");
-    info->licence = text_of(o, "licence");
-    info->licence_text = text_of(o, "licence_text");
-    info->standard = flag(o, "standard", false);
+    info->name = json_str(o, "name");
+    info->title = json_str(o, "title");
+    info->licence = json_str(o, "licence");
+    info->licence_text = json_str(o, "licence_text");
+    info->standard = json_bool(o, "standard", false);
     if (!plain(info->name))
         return bad(r, "models", "a name is not a plain one");
     if (models_index(r->m, info->name) != (int)(model - r->m->models))
         return bad(r, info->name, "is there twice");
     if (info->title == NULL || info->licence == NULL || info->licence_text == NULL ||
-        !read_role(text_of(o, "role"), &info->role))
+        !read_role(json_str(o, "role"), &info->role))
         return bad(r, info->name, "needs title, licence, licence_text and a known role");
     rc = allocate(r, files, sizeof *model->files, (void **)&model->files, info->name);
     if (rc < 0)
@@ -299,13 +288,13 @@ int manifest_parse(struct models *m, const char *text, size_t len, const char *f
     m->json = cJSON_ParseWithLength(text, len);
     if (m->json == NULL)
         return err_set(e, STATUS_FAILED, -EINVAL, "manifest '%s' is not JSON", from);
-    version = cJSON_GetObjectItemCaseSensitive(m->json, "version");
+    version = json_get(m->json, "version");
     if (!cJSON_IsNumber(version) || version->valueint != 1)
         return bad(&r, "version", "is not 1, the one that this program knows");
     rc = read_packages(&r);
     if (rc < 0)
         return rc;
-    list = cJSON_GetObjectItemCaseSensitive(m->json, "models");
+    list = json_get(m->json, "models");
     rc = allocate(&r, list, sizeof *m->models, (void **)&m->models, "models");
     if (rc < 0)
         return rc;

@@ -241,23 +241,6 @@ static void full_scale_saturates_instead_of_wrapping(void **state)
     free(out.x);
 }
 
-static void reset_forgets_the_past(void **state)
-{
-    (void)state;
-    struct resample *r = NULL;
-    assert_int_equal(resample_new(&r, 44100, 16000), 0);
-    struct signal in = tone(700, 44100, 3000, 9000);
-    struct signal first = convert(r, in, 4000, 100, 100);
-    resample_reset(r);
-    struct signal second = convert(r, in, 4000, 100, 100);
-    assert_int_equal(first.n, second.n);
-    assert_memory_equal(first.x, second.x, first.n * sizeof(int16_t));
-    resample_free(r);
-    free(in.x);
-    free(first.x);
-    free(second.x);
-}
-
 static void rates_out_of_range_are_refused(void **state)
 {
     (void)state;
@@ -300,7 +283,6 @@ int main(void)
         cmocka_unit_test(extreme_ratios_work),
         cmocka_unit_test(equal_rates_copy),
         cmocka_unit_test(full_scale_saturates_instead_of_wrapping),
-        cmocka_unit_test(reset_forgets_the_past),
         cmocka_unit_test(rates_out_of_range_are_refused),
         cmocka_unit_test(nothing_in_nothing_out),
     };
