@@ -168,15 +168,10 @@ def test_ctrl_c_at_a_terminal_ends_it(world, servers):
 # --- nothing leaks
 
 
-def has_sanitizer(program):
-    with open(program, "rb") as f:
-        return b"__asan_init" in f.read()
-
-
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 @pytest.mark.parametrize("faults", [{}, {"cut": 3}, {"status": 401}], ids=["well", "cut", "refused"])
 def test_no_memory_is_lost(world, servers, faults):
-    if has_sanitizer(world.program):
+    if world.sanitized:
         pytest.skip("the sanitizer looks for leaks in every test")
     servers.llm.faults.update(faults)
     command = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
