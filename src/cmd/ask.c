@@ -31,6 +31,8 @@ struct ask {
     char **outputs; /* per input, NULL: none */
     size_t count, index;
     bool json, force, to_stdout;
+    bool ready; /* the models are loaded */
+    int64_t began_ns;
     int raw_hz;
 
     /* the input in hand */
@@ -342,7 +344,8 @@ static void on_open(uv_work_t *w, int status)
     }
     seconds = audiofile_seconds(a->file);
     session_detect_turns(a->session, seconds < 0 || seconds > LONG_SECONDS);
-    read_on(a);
+    if (a->ready)
+        read_on(a);
 }
 
 static void next_input(struct ask *a)
@@ -427,13 +430,19 @@ static void on_done(struct ask *a, const struct session_event *ev)
     maybe_finish(a);
 }
 
-/* Where words or voice go to a server, that is said; that all stays here need not be. */
+/* What was opened meanwhile is read from here on, so that its stages tell of answering, not of
+ * loading models. Where words or voice go to a server, that is said; that all stays here need not
+ * be. */
 static void on_ready(struct ask *a, const char *text)
 {
     const struct options *o = a->app->options;
     bool away = options_has(o, OPT_LLM_URL) || options_has(o, OPT_STT_URL);
 
     log_say(a->app->log, away ? LOG_INFO : LOG_DEBUG, "hullo %s", text);
+    log_info(a->app->log, "ready after %.1f s", clock_ms_since(a->began_ns) / 1000);
+    a->ready = true;
+    if (a->file != NULL && !a->working)
+        read_on(a);
 }
 
 static void on_session(void *user, const struct session_event *ev)
@@ -593,6 +602,7 @@ static enum status run(const struct app *app, struct err *e)
         return STATUS_FAILED;
     }
     a->app = app;
+    a->began_ns = clock_ns();
     a->inputs = app->options->operand_count > 0 ? app->options->operands : from_stdin;
     a->count = app->options->operand_count > 0 ? app->options->operand_count : 1;
     if (check_usage(a, e) < 0 ||
