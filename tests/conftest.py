@@ -9,15 +9,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "models: needs the big models; left out with MODELS=0")
+    config.addinivalue_line("markers", "models: needs the big models; left out with MODELS=0 and with LOCAL=0")
 
 
 def pytest_collection_modifyitems(items):
-    if os.environ.get("MODELS", "1") != "0":
-        return
-    for item in items:
+    off = [f"{name}=0" for name in ("MODELS", "LOCAL") if os.environ.get(name) == "0"]
+    for item in items if off else []:
         if item.get_closest_marker("models"):
-            item.add_marker(pytest.mark.skip(reason="MODELS=0 leaves out what needs the big models"))
+            item.add_marker(pytest.mark.skip(reason=f"{off[0]} leaves out what needs the big models"))
 
 
 @pytest.fixture(scope="session")
