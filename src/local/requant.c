@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -60,32 +61,40 @@ static bool has_room(const char *dir, const char *file)
            (uintmax_t)v.f_bavail * v.f_frsize > 2 * (uintmax_t)st.st_size;
 }
 
-/* Writes beside the copy and renames, so that it is there whole or not at all. */
-static int write_copy(const char *file, const char *copy, int threads)
+/* With the part open and locked. */
+static int fill_part(int fd, const char *file, const char *part, const char *copy, int threads)
 {
     struct llama_model_quantize_params params = llama_model_quantize_default_params();
-    size_t size = strlen(copy) + 8;
+
+    params.nthread = threads;
+    params.ftype = LLAMA_FTYPE_MOSTLY_Q4_0;
+    params.allow_requantize = true;
+    if (llama_model_quantize(file, part, &params) != 0 || fsync(fd) != 0)
+        return -EIO;
+    return rename(part, copy) == 0 ? 0 : -errno;
+}
+
+/* Writes beside the copy and renames, so that it is there whole or not at all. The part has one
+ * name: what a program that was ended in the middle left behind is written over by the next. */
+static int write_copy(const char *file, const char *copy, int threads)
+{
+    size_t size = strlen(copy) + sizeof ".part";
     char *part = malloc(size);
     int fd = -1, rc = -ENOMEM;
 
     if (part == NULL)
         return rc;
-    snprintf(part, size, "%s.XXXXXX", copy);
-    fd = mkstemp(part);
-    if (fd < 0) {
-        rc = -errno;
+    snprintf(part, size, "%s.part", copy);
+    fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        rc = -errno; /* EWOULDBLOCK: another hullo is at it */
         goto out;
     }
-    params.nthread = threads;
-    params.ftype = LLAMA_FTYPE_MOSTLY_Q4_0;
-    params.allow_requantize = true;
-    rc = llama_model_quantize(file, part, &params) == 0 && fsync(fd) == 0 ? 0 : -EIO;
-    if (rc == 0 && rename(part, copy) != 0)
-        rc = -errno;
-    if (rc < 0)
-        unlink(part);
-    close(fd);
+    rc = access(copy, R_OK) == 0 ? 0 : fill_part(fd, file, part, copy, threads);
+    unlink(part);
 out:
+    if (fd >= 0)
+        close(fd);
     free(part);
     return rc;
 }

@@ -1,5 +1,6 @@
 /* Faster copies of language models: which file gets one, and what is left behind when none can be
  * made. Real models are copied in test_engines.c. */
+#include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -119,19 +122,49 @@ static void a_file_that_is_fast_already_or_no_model_is_left_alone(void **state)
     assert_int_equal(scratch_count(s), 2); /* no folder for copies was made */
 }
 
+/* The name of the part of a copy of slow.gguf, in a folder that is there. free() it. */
+static char *part_of_slow(struct scratch *s)
+{
+    struct err e;
+    char *copy, *part;
+
+    put_gguf(scratch_path(s, "slow.gguf"), GGML_TYPE_Q5_0);
+    assert_int_equal(requant_path(&copy, scratch_path(s, "slow.gguf")), 0);
+    part = calloc(1, strlen(copy) + sizeof ".part");
+    memcpy(part, copy, strlen(copy));
+    *strrchr(copy, '/') = '\0';
+    assert_int_equal(path_mkdirs(copy, &e), 0);
+    free(copy);
+    memcpy(part + strlen(part), ".part", sizeof ".part");
+    return part;
+}
+
+/* Also not what an earlier program, which was ended in the middle, left there. */
 static void a_copy_that_cannot_be_made_leaves_nothing_behind(void **state)
 {
     struct scratch *s = *state, folder = {0};
-    char *copy;
+    char *part = part_of_slow(s);
+    struct err e;
 
-    put_gguf(scratch_path(s, "slow.gguf"), GGML_TYPE_Q5_0);
+    assert_int_equal(path_write(part, "a part", 6, &e), 0);
     assert_null(requant_copy(scratch_path(s, "slow.gguf"), 1, &quiet));
-    assert_int_equal(requant_path(&copy, scratch_path(s, "slow.gguf")), 0);
-    *strrchr(copy, '/') = '\0';
-    assert_true(exists(copy)); /* it was tried */
-    snprintf(folder.dir, sizeof folder.dir, "%s", copy);
+    *strrchr(part, '/') = '\0';
+    snprintf(folder.dir, sizeof folder.dir, "%s", part);
     assert_int_equal(scratch_count(&folder), 0);
-    free(copy);
+    free(part);
+}
+
+static void a_copy_that_somebody_else_is_making_is_left_alone(void **state)
+{
+    struct scratch *s = *state;
+    char *part = part_of_slow(s);
+    int fd = open(part, O_RDWR | O_CREAT, 0600);
+
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_null(requant_copy(scratch_path(s, "slow.gguf"), 1, &quiet));
+    assert_true(exists(part));
+    close(fd);
+    free(part);
 }
 
 int main(void)
@@ -142,6 +175,7 @@ int main(void)
         TEST(a_copy_that_is_there_is_taken),
         TEST(a_file_that_is_fast_already_or_no_model_is_left_alone),
         TEST(a_copy_that_cannot_be_made_leaves_nothing_behind),
+        TEST(a_copy_that_somebody_else_is_making_is_left_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
