@@ -439,7 +439,7 @@ static void on_ready(struct ask *a, const char *text)
     bool away = options_has(o, OPT_LLM_URL) || options_has(o, OPT_STT_URL);
 
     log_say(a->app->log, away ? LOG_INFO : LOG_DEBUG, "hullo %s", text);
-    log_info(a->app->log, "ready after %.1f s", clock_ms_since(a->began_ns) / 1000);
+    log_debug(a->app->log, "ready after %.1f s", clock_ms_since(a->began_ns) / 1000);
     a->ready = true;
     if (a->file != NULL && !a->working)
         read_on(a);
