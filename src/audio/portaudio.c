@@ -109,7 +109,7 @@ static void describe(struct audio_device *d, const PaDeviceInfo *info)
 {
     snprintf(d->driver, sizeof d->driver, "%s", audio_portaudio.name);
     snprintf(d->name, sizeof d->name, "%s", info->name);
-    text_clean(d->name);
+    text_line(d->name);
     d->inputs = info->maxInputChannels;
     d->outputs = info->maxOutputChannels;
     d->rate_hz = (int)info->defaultSampleRate;

@@ -69,7 +69,7 @@ static void on_engine(void *user, const struct engine_event *ev)
     if (ev->type == ENGINE_READY) {
         s->ready = true;
         snprintf(s->name, sizeof s->name, "%s", ev->text);
-        text_clean(s->name);
+        text_line(s->name);
         uv_async_send(&s->local->kick);
     } else if (ev->type == ENGINE_FAILED && ev->id == 0) {
         s->failed = true;

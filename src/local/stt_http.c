@@ -132,7 +132,7 @@ static int add_transcript(struct buf *text, const char *s)
     buf_add(text, s, n);
     if (buf_failed(text))
         return -ENOMEM;
-    text->len = text_clean(text->data);
+    text->len = text_line(text->data); /* some servers break lines between segments */
     return 0;
 }
 

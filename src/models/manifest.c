@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "util/json.h"
+#include "util/text.h"
 
 #define BYTES_MAX 1e15 /* exact in a double, and more than any disk has */
 
@@ -21,6 +22,16 @@ struct reader {
 static int bad(const struct reader *r, const char *where, const char *what)
 {
     return err_set(r->e, STATUS_FAILED, -EINVAL, "manifest '%s': %s: %s", r->from, where, what);
+}
+
+/* Text for people. The manifest may be anybody's. */
+static const char *line_of(const cJSON *object, const char *key)
+{
+    const cJSON *item = json_get(object, key);
+
+    if (cJSON_IsString(item))
+        text_line(item->valuestring);
+    return cJSON_GetStringValue(item);
 }
 
 /* One path component or package name: starts with a letter or digit, holds nothing that a path, an
@@ -251,9 +262,9 @@ static int read_model(struct reader *r, struct model *model, const cJSON *o)
     int rc;
 
     info->name = json_str(o, "name");
-    info->title = json_str(o, "title");
-    info->licence = json_str(o, "licence");
-    info->licence_text = json_str(o, "licence_text");
+    info->title = line_of(o, "title");
+    info->licence = line_of(o, "licence");
+    info->licence_text = line_of(o, "licence_text");
     info->standard = json_bool(o, "standard", false);
     if (!plain(info->name))
         return bad(r, "models", "a name is not a plain one");

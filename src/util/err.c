@@ -15,11 +15,7 @@ int err_set(struct err *e, enum status status, int code, const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(e->text, sizeof e->text, fmt, ap);
         va_end(ap);
-        text_clean(e->text);
-        /* A file's name may hold what would make two lines of one message. */
-        for (char *p = e->text; *p != '\0'; p++)
-            if (*p == '\n' || *p == '\t')
-                *p = ' ';
+        text_line(e->text); /* a file's name may hold what would make two of it */
     }
     return code;
 }

@@ -16,7 +16,7 @@ void log_say(const struct log *l, enum log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    text_clean(line);
+    text_line(line);
     /* One call, so that lines of several threads do not mix. */
     fprintf(l->to, "%s%s\n", prefix[level], line);
     fflush(l->to);

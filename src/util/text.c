@@ -35,6 +35,17 @@ size_t text_utf8(const char *s, size_t n, unsigned *cp)
     return len;
 }
 
+/* Unicode's embeddings, overrides and isolates (UAX #9). */
+static bool turns_direction(unsigned cp)
+{
+    return (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
+}
+
+static bool is_control(unsigned cp)
+{
+    return (cp < 0x20 && cp != '\n' && cp != '\t') || (cp >= 0x7f && cp < 0xa0);
+}
+
 size_t text_clean(char *s)
 {
     size_t n = strlen(s), out = 0;
@@ -47,7 +58,7 @@ size_t text_clean(char *s)
             i++;
             continue;
         }
-        if ((cp >= 0x20 && cp != 0x7f && !(cp >= 0x80 && cp < 0xa0)) || cp == '\n' || cp == '\t') {
+        if (!is_control(cp) && !turns_direction(cp)) {
             memmove(s + out, s + i, len);
             out += len;
         }
@@ -55,6 +66,16 @@ size_t text_clean(char *s)
     }
     s[out] = '\0';
     return out;
+}
+
+size_t text_line(char *s)
+{
+    size_t n = text_clean(s);
+
+    for (char *p = s; *p != '\0'; p++)
+        if (*p == '\n' || *p == '\t')
+            *p = ' ';
+    return n;
 }
 
 size_t text_utf8_whole(const char *s, size_t n)

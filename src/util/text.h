@@ -8,9 +8,14 @@
 #include <stddef.h>
 
 /* Strips, in place, what must not reach a terminal: C0 controls except newline and tab, DEL, C1
- * controls (also their two-byte UTF-8 form), and bytes that are not valid UTF-8 (each becomes '?').
- * Returns the new length. */
+ * controls (also their two-byte UTF-8 form), the marks that turn the direction of writing around
+ * (with them a line shows what it does not say), and bytes that are not valid UTF-8 (each becomes
+ * '?'). Returns the new length. */
 size_t text_clean(char *s);
+
+/* As text_clean, and makes it one line: newlines and tabs become spaces. For what is printed on a
+ * line of its own, so that nobody else's text passes for another line of ours. */
+size_t text_line(char *s);
 
 /* Bytes of the UTF-8 sequence that starts at s[0] (1 to 4), or 0 when s[0..n) does not start with a
  * valid one. Writes the code point to *cp unless cp is NULL. Overlong forms and surrogates are not

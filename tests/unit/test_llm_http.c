@@ -538,15 +538,16 @@ static void say(struct fixture *f, uint32_t id, size_t samples)
 static void speech_is_sent_as_a_wav_in_a_form(void **state)
 {
     struct fixture *f = *state;
-    struct fake_reply script[] = {{.bytes = "HTTP/1.1 404 No\r\n\r\n"},
-                                  {.bytes = JSON("{\"text\":\" Hello \\u001b[1mthere.\\n\"}")}};
+    struct fake_reply script[] = {
+        {.bytes = "HTTP/1.1 404 No\r\n\r\n"},
+        {.bytes = JSON("{\"text\":\" Hello \\u001b[1mthere.\\nFriend.\\n\"}")}};
     const char *request, *wav;
     size_t length;
 
     open_stt(f, NULL, script, 2);
     say(f, 1, 5000);
     wait_for(f, "1 done");
-    assert_string_equal(after_ready(f), "1 text Hello [1mthere.\n1 done\n");
+    assert_string_equal(after_ready(f), "1 text Hello [1mthere. Friend.\n1 done\n");
     request = fake_http_request(f->server, 1, &length);
     assert_int_equal(strncmp(request, "POST /v1/audio/transcriptions ", 30), 0);
     assert_non_null(strstr(request, "\r\nContent-Type: multipart/form-data; boundary=hullo-"));

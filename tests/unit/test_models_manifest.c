@@ -61,6 +61,23 @@ static void a_good_manifest_is_read(void **state)
     manifest_free(&m);
 }
 
+static void what_it_says_to_people_does_nothing_to_their_terminal(void **state)
+{
+    static const char text[] =
+        "{\"version\": 1, \"models\": [{\"name\": \"one\", \"title\": \"a\\u001b[2Jb\\nc\", "
+        "\"role\": \"llm\", \"licence\": \"M\\u0007IT\", \"licence_text\": \"x\\u202ey\", "
+        "\"files\": [" FILE_OF("f.bin", HUB) "]}]}";
+    struct models m;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(parse(&m, text, &e), 0);
+    assert_string_equal(m.models[0].info.title, "a[2Jb c");
+    assert_string_equal(m.models[0].info.licence, "MIT");
+    assert_string_equal(m.models[0].info.licence_text, "xy");
+    manifest_free(&m);
+}
+
 static void a_package_that_two_parts_share_is_counted_once(void **state)
 {
     struct models m;
@@ -175,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_manifest_is_read),
+        cmocka_unit_test(what_it_says_to_people_does_nothing_to_their_terminal),
         cmocka_unit_test(a_package_that_two_parts_share_is_counted_once),
         cmocka_unit_test(a_wrong_manifest_is_refused),
         cmocka_unit_test(a_manifest_cut_short_is_refused),

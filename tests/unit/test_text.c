@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "util/err.h"
+#include "util/log.h"
 #include "util/text.h"
 
 static void cleaning_keeps_text_and_takes_controls(void **state)
@@ -28,8 +29,12 @@ static void cleaning_keeps_text_and_takes_controls(void **state)
          "abcd"},
         {"c1 \xc2\x9b"
          "31m \xc2\x80",
-         "c1 31m "},                       /* the same escape in its two-byte form */
-        {"\xc2\xa0", "\xc2\xa0"},          /* the first one that is no control */
+         "c1 31m "},              /* the same escape in its two-byte form */
+        {"\xc2\xa0", "\xc2\xa0"}, /* the first one that is no control */
+        {"\xe2\x80\xae"
+         "gnp.exe\xe2\x81\xa6.\xe2\x81\xa9\xe2\x80\xaa",
+         "gnp.exe."}, /* writing turned around */
+        {"\xe2\x80\x8f\xe2\x80\xaf\xe2\x81\xa5", "\xe2\x80\x8f\xe2\x80\xaf\xe2\x81\xa5"},
         {"\x9b\xff\xfe", "???"},           /* and bytes that are no UTF-8 */
         {"\xc0\x9b\xe0\x80\x9b", "?????"}, /* overlong forms of controls */
         {"\xed\xa0\x80", "???"},           /* a surrogate */
@@ -126,6 +131,26 @@ static void an_error_is_one_clean_line(void **state)
     assert_int_equal(strlen(e.text), sizeof(e.text) - 1);
 }
 
+static void a_line_of_the_log_is_one_line(void **state)
+{
+    char *out = NULL, longer[5000];
+    size_t n = 0;
+    FILE *to = open_memstream(&out, &n);
+    struct log log = {.level = LOG_INFO, .to = to};
+
+    (void)state;
+    log_info(&log, "heard: %s", "yes\n\thullo: no\r\n\x1b[2J\xe2\x80\xae");
+    log_debug(&log, "not at this level");
+    fflush(to);
+    assert_string_equal(out, "heard: yes  hullo: no [2J\n");
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    log_error(&log, "%s", longer);
+    fclose(to);
+    assert_ptr_equal(strrchr(out, '\n'), out + n - 1);
+    free(out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +159,7 @@ int main(void)
         cmocka_unit_test(pieces_are_cut_between_characters),
         cmocka_unit_test(blank_is_white_space_alone),
         cmocka_unit_test(an_error_is_one_clean_line),
+        cmocka_unit_test(a_line_of_the_log_is_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
