@@ -61,7 +61,7 @@ struct ask {
     struct err fatal;
 };
 
-static void next_input(struct ask *a);
+static void on_next(uv_timer_t *timer);
 
 /* --- results */
 
@@ -247,7 +247,8 @@ static void finish_input(struct ask *a)
     a->failed += a->error.status != STATUS_DONE;
     a->index++;
     session_forget(a->session);
-    next_input(a);
+    /* Not from here: thousands of inputs that fail at once would each stand on the one before. */
+    uv_timer_start(&a->timer, on_next, 0, 0);
 }
 
 /* Once it is over: what is not done gets its line of JSON all the same. */
@@ -292,6 +293,7 @@ static void do_read(uv_work_t *w)
 static void on_read(uv_work_t *w, int status)
 {
     struct ask *a = w->data;
+    int64_t rc;
 
     a->working = false;
     if (status != 0 || a->over)
@@ -300,15 +302,18 @@ static void on_read(uv_work_t *w, int status)
         fail_input(a, &a->work_error);
         return;
     }
-    if (a->got > 0 && session_append(a->session, a->pcm, a->got) >= 0) {
-        read_on(a);
-        return;
+    if (a->got > 0) {
+        rc = session_append(a->session, a->pcm, a->got);
+    } else {
+        audiofile_close(a->file);
+        a->file = NULL;
+        rc = session_commit(a->session);
     }
-    audiofile_close(a->file);
-    a->file = NULL;
-    if (session_commit(a->session) < 0) {
+    if (rc < 0) {
         err_set(&a->work_error, STATUS_FAILED, -ENOMEM, "out of memory");
         fail_input(a, &a->work_error);
+    } else if (a->file != NULL) {
+        read_on(a);
     }
 }
 
@@ -364,6 +369,11 @@ static void next_input(struct ask *a)
     a->reading = a->inputs[a->index];
     a->work.data = a;
     a->working = uv_queue_work(&a->loop, &a->work, do_open, on_open) == 0;
+}
+
+static void on_next(uv_timer_t *timer)
+{
+    next_input(timer->data);
 }
 
 /* --- events */
@@ -568,7 +578,12 @@ static enum status work(struct ask *a, const struct models *models, struct err *
     }
     uv_timer_init(&a->loop, &a->timer);
     a->timer.data = a;
-    rc = stop_init(&a->stop, &a->loop, on_stop, a);
+    /* Who writes to a pipe may hang there, where the loop sees no signal; nothing is to be put in
+     * order. */
+    if (a->to_stdout)
+        stop_at_once();
+    else
+        rc = stop_init(&a->stop, &a->loop, on_stop, a);
     if (rc < 0) {
         err_set(e, STATUS_FAILED, rc, "cannot start: %s", strerror(-rc));
         status = STATUS_FAILED;

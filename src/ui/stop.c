@@ -1,6 +1,7 @@
 #include "ui/stop.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 static void on_signal(uv_signal_t *handle, int signum)
 {
@@ -37,4 +38,17 @@ void stop_close(struct stop *s)
         uv_close((uv_handle_t *)&s->interrupt, NULL);
     if (s->handles > 1)
         uv_close((uv_handle_t *)&s->terminate, NULL);
+}
+
+static void die(int signum)
+{
+    _exit(128 + signum);
+}
+
+void stop_at_once(void)
+{
+    struct sigaction action = {.sa_handler = die};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
 }

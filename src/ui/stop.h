@@ -16,4 +16,8 @@ struct stop {
 int stop_init(struct stop *s, uv_loop_t *loop, void (*event)(void *user, int signum), void *user);
 void stop_close(struct stop *s); /* the handles close on the next run of the loop */
 
+/* Without a loop: from here on either signal ends the process where it stands, with the same
+ * status. */
+void stop_at_once(void);
+
 #endif

@@ -178,3 +178,14 @@ def test_no_memory_is_lost(world, servers, faults):
                world.program, "ask", *servers.where, "-o", "a.wav", str(world.question())]
     r = subprocess.run(command, cwd=world.here, env=world.env, capture_output=True, timeout=200)
     assert r.returncode == {"status": 3, "cut": 4}.get(next(iter(faults), ""), 0), r.stderr.decode()
+
+
+@pytest.mark.parametrize("signum, status", SIGNALS)
+def test_a_signal_ends_a_filter_whose_reader_does_not_read(world, servers, signum, status):
+    """The pipe is full and the write hangs, and no loop sees the signal."""
+    servers.llm.reply = " ".join([LONG] * 40)
+    with servers.start(world.question(), "-o", "-", stdout=subprocess.PIPE) as p:
+        wait_for(lambda: servers.asked("/chat/completions"))
+        time.sleep(1)  # for the pipe to fill; when it has not yet, the signal has less to prove
+        p.send_signal(signum)
+        assert p.wait(5) == status
