@@ -10,6 +10,8 @@
 #include "util/clock.h"
 #include "util/os.h"
 
+#define PACE_LEAST 0.001 /* a thousandth of the clock: slower overflows it */
+
 struct paced {
     struct paced_knobs knobs;
     struct audio_config config;
@@ -42,7 +44,7 @@ static const struct knob knobs[] = {
     KNOB("rate", KNOB_INT, rate_hz, 1000, 768000),
     KNOB("period", KNOB_INT, period_ms, 1, 1000),
     KNOB("latency", KNOB_INT, latency_ms, 0, 500),
-    KNOB("pace", KNOB_DOUBLE, pace, 0, 1000),
+    KNOB("pace", KNOB_DOUBLE, pace, 0, 1000), /* 0, or not less than PACE_LEAST */
     KNOB("jitter", KNOB_INT, jitter_ms, 0, 10000),
     KNOB("late", KNOB_INT, late_ms, 0, 10000),
     KNOB("drop-after", KNOB_DOUBLE, drop_after_s, 0, 1e6),
@@ -77,6 +79,8 @@ static int parse_knob(struct paced_knobs *k, const char *s, size_t n)
     }
     value = strtod(equals + 1, &end);
     if (end == equals + 1 || end != s + n || !(value >= knob->least && value <= knob->most))
+        return -EINVAL;
+    if (knob->offset == offsetof(struct paced_knobs, pace) && value > 0 && value < PACE_LEAST)
         return -EINVAL;
     if (knob->type == KNOB_INT)
         *(int *)(void *)member = (int)value;

@@ -578,12 +578,7 @@ static enum status work(struct ask *a, const struct models *models, struct err *
     }
     uv_timer_init(&a->loop, &a->timer);
     a->timer.data = a;
-    /* Who writes to a pipe may hang there, where the loop sees no signal; nothing is to be put in
-     * order. */
-    if (a->to_stdout)
-        stop_at_once();
-    else
-        rc = stop_init(&a->stop, &a->loop, on_stop, a);
+    rc = stop_init(&a->stop, &a->loop, on_stop, a);
     if (rc < 0) {
         err_set(e, STATUS_FAILED, rc, "cannot start: %s", strerror(-rc));
         status = STATUS_FAILED;

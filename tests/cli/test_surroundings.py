@@ -70,3 +70,18 @@ def test_a_signal_ends_it_while_a_model_is_being_loaded(world, servers, command,
             p.kill()
             os.close(end)
     assert p.returncode == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_while_nobody_reads_the_pipe_that_it_writes(world, servers, number):
+    os.mkfifo(world.here / "pipe")
+    with servers.start(world.question(), "-o", "pipe") as p:
+        while b"heard: " not in p.stderr.readline():
+            assert p.poll() is None
+        time.sleep(0.5)  # it is opening the pipe by now; where it is not yet, the signal has less to prove
+        p.send_signal(number)
+        try:
+            p.communicate(timeout=30)
+        finally:
+            p.kill()
+    assert p.returncode == 128 + number

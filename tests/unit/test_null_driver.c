@@ -152,9 +152,9 @@ static void a_late_callback_reports_what_it_cost(void **state)
 
 static void bad_knobs_and_missing_devices_are_told(void **state)
 {
-    static const char *const bad[] = {
-        "rate",     "rate=",    "rate=0",        "rate=1e9", "rate=16k",   "refuse-rate=1",
-        "colour=1", "pace=nan", "drop-after=-1", ",",        "period=10,,"};
+    static const char *const bad[] = {"rate",        "rate=",         "rate=0",   "rate=1e9",
+                                      "rate=16k",    "refuse-rate=1", "colour=1", "pace=nan",
+                                      "pace=1e-300", "drop-after=-1", ",",        "period=10,,"};
     struct audio_config config = {.capture = true, .latency_ms = 20, .callback = callback};
     struct audio_stream *s;
     struct err e;
