@@ -135,7 +135,6 @@ int ladder_llm(struct ladder *l, const struct backend_config *c, struct err *e)
 int ladder_tts(struct ladder *l, const struct backend_config *c, struct err *e)
 {
     bool any = strcmp(c->voice, "auto") == 0;
-    struct rung *r = NULL;
 
 #if HULLO_LOCAL
     if (any || strcmp(c->voice, "piper") == 0) {
@@ -149,14 +148,14 @@ int ladder_tts(struct ladder *l, const struct backend_config *c, struct err *e)
                        "this build of hullo has no voice 'piper': take flite or espeak");
 #endif
     if (any || strcmp(c->voice, "flite") == 0) {
-        r = add(l, &engine_flite, NULL);
+        struct rung *r = add(l, &engine_flite, NULL);
         if (r != NULL && any && HULLO_LOCAL)
             snprintf(r->notice, sizeof r->notice,
                      "the voice 'piper' is not there: speaking with the plainer 'flite'; "
                      "`hullo models pull` fetches it");
     }
     if (any || strcmp(c->voice, "espeak") == 0)
-        r = add(l, &engine_espeak, NULL);
+        add(l, &engine_espeak, NULL);
     return l->count > 0 ? 0 : out_of_memory(e);
 }
 
