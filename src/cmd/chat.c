@@ -55,6 +55,8 @@ static void on_line(struct chat *c, char *text)
         session_stop(c->session);
     } else {
         c->asked = session_text(c->session, text) == 0;
+        if (!c->asked)
+            log_error(c->app->log, "out of memory: what you wrote is lost");
     }
 }
 
@@ -99,6 +101,10 @@ static void on_keys(uv_poll_t *handle, int status, int events)
         return;
     if (n > 0) {
         buf_add(&c->line, bytes, (size_t)n);
+        if (buf_failed(&c->line)) {
+            log_error(c->app->log, "out of memory: what you wrote is lost");
+            buf_clear(&c->line);
+        }
         take_lines(c);
         return;
     }
@@ -152,6 +158,14 @@ static void greet(struct chat *c)
                               "microphone rests while hullo speaks.");
 }
 
+/* Nothing is owed to the last line any more. */
+static void go_on(struct chat *c)
+{
+    if (c->has_keys)
+        take_lines(c);
+    maybe_leave(c);
+}
+
 static void on_session(void *user, const struct session_event *ev)
 {
     struct chat *c = user;
@@ -163,12 +177,12 @@ static void on_session(void *user, const struct session_event *ev)
         break;
     case SESSION_HEARD:
         c->asked &= !ev->committed;
+        if (ev->committed && ev->text[0] == '\0') /* no reply to wait for */
+            go_on(c);
         break;
     case SESSION_REPLY_DONE:
         c->signum = 0;
-        if (c->has_keys)
-            take_lines(c);
-        maybe_leave(c);
+        go_on(c);
         break;
     case SESSION_ERROR:
         if (ev->fatal) {

@@ -334,6 +334,8 @@ static int read_models(struct http_engine *g, const char *body, size_t n, struct
     cJSON *j;
     int rc = json_parse(&j, body, n);
 
+    if (rc == -ENOMEM)
+        return err_set(e, STATUS_FAILED, rc, "out of memory");
     if (rc < 0 || !cJSON_IsObject(j)) {
         cJSON_Delete(j);
         return err_set(e, STATUS_FAILED, -EBADMSG,

@@ -53,6 +53,7 @@ struct listen {
     atomic_bool closing; /* the thread drops what is queued, the loop what comes back */
 
     /* the thread's own */
+    struct report *spare; /* for the end of a turn when there is no memory */
     struct vad *vad;
     struct turn turn;
     unsigned thread_epoch;
@@ -75,11 +76,18 @@ static void wake(void *user)
 
 /* --- the thread */
 
-/* Out of memory here loses one event; the caller sees a turn without words, never a crash. */
+/* Out of memory here loses a piece; the caller sees a turn without words, never a crash. It sees
+ * the turn: whoever has committed one waits for it. */
 static void tell(struct listen *l, struct listen_event ev, const int16_t *pcm)
 {
     struct report *r = malloc(sizeof *r + ev.count * sizeof *pcm);
 
+    if (r == NULL && ev.type == LISTEN_TURN) {
+        r = l->spare;
+        l->spare = NULL;
+    } else if (l->spare == NULL) {
+        l->spare = malloc(sizeof *l->spare);
+    }
     if (r == NULL)
         return;
     r->ev = ev;
@@ -348,6 +356,7 @@ static void release(struct listen *l)
 {
     drain(l->orders);
     drain(l->reports);
+    free(l->spare);
     vad_free(l->vad);
     vad_weights_free(l->weights);
     free(l->audio);
@@ -373,7 +382,10 @@ int listen_open(struct listen **out, const struct listen_config *config, struct 
     rc = vad_weights_load(&l->weights, config->weights, e);
     if (rc < 0)
         goto fail;
-    rc = vad_new(&l->vad, l->weights);
+    l->spare = malloc(sizeof *l->spare);
+    rc = l->spare != NULL ? 0 : -ENOMEM;
+    if (rc == 0)
+        rc = vad_new(&l->vad, l->weights);
     if (rc == 0)
         rc = mailbox_new(&l->orders, NULL, NULL);
     if (rc == 0)

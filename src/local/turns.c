@@ -394,6 +394,8 @@ static void answer(struct turns *ts, struct turn_in_hand *t)
     add_words(&words, buf_str(&t->draft));
     t->heard_ns = clock_ns();
     t->worded = words.len > 0;
+    if (buf_failed(&words))
+        out_of_memory(ts);
     if (!t->worded && !t->closed)
         goto out; /* a draft without words: wait for more */
     t->answering = true;
@@ -590,9 +592,13 @@ int turns_text(struct turns *ts, const char *text)
     if (t == NULL)
         return -ENOMEM;
     add_words(&t->heard, text);
+    if (buf_failed(&t->heard)) {
+        turn_remove(ts, t);
+        return -ENOMEM;
+    }
     t->closed = t->committed = true;
     t->end_ns = clock_ns();
-    return buf_failed(&t->heard) ? -ENOMEM : 0;
+    return 0;
 }
 
 void turns_warm_up(struct turns *ts)
