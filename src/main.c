@@ -87,6 +87,11 @@ static enum status run(const struct command *c, int argc, char **argv, bool name
     } else if (options_has(&options, OPT_VERSION)) {
         version_print(stdout);
         status = STATUS_DONE;
+    } else if (c->operands[0] == '\0' && options.operand_count > 0) {
+        log_error(log,
+                  "%s takes no operand '%s'; `hullo ask` takes recordings, and --help says more",
+                  c->name, options.operands[0]);
+        status = STATUS_USAGE;
     } else {
         status = c->run(&app, &e);
         if (e.text[0] != '\0')

@@ -267,12 +267,6 @@ static enum status run(const struct app *app, struct err *e)
     struct models *models;
     enum status status;
 
-    if (app->options->operand_count > 0) {
-        err_set(e, STATUS_USAGE, -EINVAL,
-                "chat takes no operand '%s'; `hullo ask` takes recordings",
-                app->options->operands[0]);
-        return STATUS_USAGE;
-    }
     if (setup_models(&models, app, e) < 0)
         return e->status;
     c = calloc(1, sizeof *c);

@@ -355,6 +355,7 @@ def test_a_model_with_wrong_contents_is_told(world, servers):
         assert "silero" in r.err
 
 
+@pytest.mark.skipif(os.environ.get("LOCAL") == "0", reason="this build has no local language models")
 def test_a_language_model_of_ones_own_that_is_none(world, servers):
     only_stt = ["--stt-url", servers.stt.url]
     for name, data in (("nowhere.gguf", None), ("bad.gguf", b"GGUF" + bytes(1000))):
