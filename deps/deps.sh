@@ -102,6 +102,11 @@ find_key() {
         grep -E '^(ID|VERSION_ID)=' /etc/os-release 2>/dev/null || sw_vers -productVersion 2>/dev/null || :
     } | digest | cut -c 1-16)
     prefix=$cache/deps/$key
+    # `sudo make install` uses what its user has built.
+    [ -e "$prefix/flags.mk" ] || [ -z "${SUDO_USER-}" ] || [ -n "${XDG_CACHE_HOME-}" ] || {
+        theirs=$(getent passwd "$SUDO_USER" 2>/dev/null | cut -d : -f 6)/.cache/hullo/deps/$key
+        [ ! -e "$theirs/flags.mk" ] || prefix=$theirs
+    }
 }
 
 # --- fetching
@@ -180,6 +185,7 @@ show_progress() {
             percent = substr($0, 2, RLENGTH - 3) + 0
             if (interactive) printf "\r  libllama: %3d %%", percent > "/dev/stderr"
             else if (percent >= next_percent) { printf "  libllama: %d %%\n", percent > "/dev/stderr"; next_percent = percent + 20 }
+            fflush("/dev/stderr")
         }
         END { if (interactive) printf "\n" > "/dev/stderr" }'
 }

@@ -343,13 +343,13 @@ static void last_error(const struct buf *said, char *out, size_t size)
     }
 }
 
-static void log_output(const struct run *r, enum log_level level)
+static void log_output(const struct run *r)
 {
     const char *line = buf_str(&r->said);
 
     while (*line != '\0') {
         size_t n = strcspn(line, "\n");
-        log_say(r->x->m->log, level, "pip: %.*s", (int)n, line);
+        log_debug(r->x->m->log, "pip: %.*s", (int)n, line);
         line += n + (line[n] != '\0');
     }
 }
@@ -361,13 +361,15 @@ static int failed(const struct run *r, struct err *e)
 
     if (strstr(said, "No module named pip") != NULL)
         return -ENOTSUP;
-    log_output(r, LOG_INFO);
+    log_output(r);
     if (strstr(said, "DO NOT MATCH THE HASHES") != NULL)
         return err_set(e, STATUS_FAILED, -EBADMSG,
                        "package '%s' %s from the package index has a wrong sha256", r->p->name,
                        r->p->version);
     last_error(&r->said, why, sizeof why);
-    return err_set(e, STATUS_NETWORK, -EPROTO, "cannot fetch package '%s' %s with pip: %s",
+    return err_set(e, STATUS_NETWORK, -EPROTO,
+                   "cannot fetch package '%s' %s with pip: %s; is there a network? "
+                   "-v shows all that pip said",
                    r->p->name, r->p->version, why);
 }
 
@@ -378,7 +380,7 @@ static int take(const struct run *r, const char *out, struct err *e)
 
     if (path == NULL)
         return failed(r, e);
-    log_output(r, LOG_DEBUG);
+    log_output(r);
     if (rename(path, out) != 0)
         rc = err_set(e, STATUS_FAILED, -errno, "cannot write '%s': %s", out, strerror(errno));
     free(path);
