@@ -71,7 +71,6 @@ struct engine_config {
     void *user;
     const char *model;   /* path of the model's folder or file, or the server's URL */
     const char *name;    /* model name to ask a server for; NULL: the server's only one */
-    bool ours;           /* the model is one that hullo fetched: a faster copy of it may be kept */
     const char *api_key; /* for a server; NULL: none */
     int threads;         /* 0: what suits the machine */
     int context; /* language model: how many tokens it can keep in mind; 0: what suits the model */

@@ -57,7 +57,6 @@ static int add_installed(struct ladder *l, const struct backend_config *c, enum 
         free(path);
         if (r == NULL)
             return out_of_memory(e);
-        r->ours = true;
         if (better != NULL)
             snprintf(r->notice, sizeof r->notice,
                      "the %s '%s' is not installed: using '%s'; `hullo models pull %s` fetches it",

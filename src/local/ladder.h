@@ -12,7 +12,6 @@
 struct rung {
     const struct engine_kind *kind;
     char *model;      /* what engine_config.model is for this kind; NULL for none. Owned */
-    bool ours;        /* engine_config.ours */
     const char *name; /* engine_config.name, or NULL. Borrowed from the config */
     char notice[256]; /* what to tell people when this step is used; "" for nothing */
 };

@@ -15,7 +15,6 @@
 
 #include "local/fit.h"
 #include "local/prompt.h"
-#include "local/requant.h"
 #include "local/worker.h"
 #include "util/buf.h"
 #include "util/text.h"
@@ -116,24 +115,6 @@ static int load_model(struct llm *m, const char *file, const struct worker_job *
     return 0;
 }
 
-/* The model, or its faster copy; a copy that came to harm is dropped. */
-static int load_fastest(struct llm *m, const struct engine_config *config,
-                        const struct worker_job *job, struct err *e)
-{
-    char *copy = config->ours ? requant_copy(config->model, m->threads, config->log) : NULL;
-    int rc = copy != NULL ? load_model(m, copy, job, e) : -ENOENT;
-
-    if (rc < 0 && copy != NULL && !worker_cancelled(job))
-        unlink(copy);
-    free(copy);
-    if (rc < 0 && !worker_cancelled(job)) {
-        llama_model_free(m->model);
-        m->model = NULL;
-        rc = load_model(m, config->model, job, e);
-    }
-    return rc;
-}
-
 static int make_context(struct llm *m, const struct engine_config *config, struct err *e)
 {
     struct llama_context_params params = llama_context_default_params();
@@ -196,7 +177,7 @@ static int llama_load(void **self, const struct engine_config *config, const str
     m->threads = config->threads > 0 ? config->threads : default_threads();
     llama_log_set(on_log, (void *)(uintptr_t)config->log);
     llama_backend_init();
-    if ((rc = load_fastest(m, config, job, e)) < 0 || (rc = make_context(m, config, e)) < 0)
+    if ((rc = load_model(m, config->model, job, e)) < 0 || (rc = make_context(m, config, e)) < 0)
         goto failed;
     answer = m->room / 4 < MOST_ANSWER ? m->room / 4 : MOST_ANSWER;
     if ((rc = prompt_init(&m->prompt, m->model, m->room - answer)) < 0)

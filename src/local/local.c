@@ -89,7 +89,6 @@ static int slot_open(struct slot *s, struct err *e)
                                    .event = on_engine,
                                    .user = s,
                                    .model = r->model,
-                                   .ours = r->ours,
                                    .name = r->name,
                                    .api_key = c->api_key};
 
