@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/json.h"
+
 struct listing {
     bool json;
     bool headset;
@@ -15,7 +17,6 @@ struct listing {
 static void print_json(const struct audio_device *d)
 {
     cJSON *o = cJSON_CreateObject();
-    char *line;
 
     cJSON_AddStringToObject(o, "type", "device");
     cJSON_AddNumberToObject(o, "v", 1);
@@ -27,11 +28,7 @@ static void print_json(const struct audio_device *d)
     cJSON_AddBoolToObject(o, "default_input", d->default_input);
     cJSON_AddBoolToObject(o, "default_output", d->default_output);
     cJSON_AddBoolToObject(o, "headset_without_microphone", d->headset_without_microphone);
-    line = cJSON_PrintUnformatted(o);
-    if (line != NULL)
-        puts(line);
-    cJSON_free(line);
-    cJSON_Delete(o);
+    json_print_line(o);
 }
 
 static void print_plain(const struct audio_device *d)

@@ -7,6 +7,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/fetch.h"
+#include "util/json.h"
 
 struct names {
     size_t *indices, count;
@@ -22,7 +23,7 @@ static const char *role_name(enum model_role role)
 static void print_json(const struct models *m, const struct model_info *info)
 {
     cJSON *o = cJSON_CreateObject();
-    char *path = NULL, *line;
+    char *path = NULL;
 
     if (info->present)
         models_path(m, info->name, NULL, &path, NULL);
@@ -41,11 +42,7 @@ static void print_json(const struct models *m, const struct model_info *info)
         cJSON_AddStringToObject(o, "path", path);
     else
         cJSON_AddNullToObject(o, "path");
-    line = cJSON_PrintUnformatted(o);
-    if (line != NULL)
-        puts(line);
-    cJSON_free(line);
-    cJSON_Delete(o);
+    json_print_line(o);
     free(path);
 }
 

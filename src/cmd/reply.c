@@ -26,7 +26,6 @@ static void add_latency(cJSON *o, const struct backend_timing *t)
 void reply_print_json(const struct reply *r)
 {
     cJSON *o = cJSON_CreateObject();
-    char *line;
 
     cJSON_AddStringToObject(o, "type", "reply");
     cJSON_AddNumberToObject(o, "v", 1);
@@ -42,9 +41,5 @@ void reply_print_json(const struct reply *r)
     cJSON_AddStringToObject(o, "status", r->status);
     if (r->error != NULL)
         json_add_text(o, "error", r->error);
-    line = cJSON_PrintUnformatted(o);
-    if (line != NULL)
-        puts(line);
-    cJSON_free(line);
-    cJSON_Delete(o);
+    json_print_line(o);
 }

@@ -321,8 +321,7 @@ static int open_slots(struct local *l, struct err *e)
 static int local_open(struct backend **out, const struct backend_config *config, struct err *e)
 {
     struct local *l = calloc(1, sizeof *l);
-    struct turns_config tc = {.log = config->log,
-                              .event = config->event,
+    struct turns_config tc = {.event = config->event,
                               .user = config->user,
                               .instructions = config->instructions,
                               .speak = config->speak,

@@ -15,7 +15,6 @@
 struct turns;
 
 struct turns_config {
-    const struct log *log;
     backend_event_fn *event;
     void *user;
     const char *instructions;

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/json.h"
+
 void view_init(struct view *v, const struct log *log, bool json)
 {
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
@@ -29,7 +31,6 @@ static void who(const struct view *v, const char *name)
 static void print_json(const struct view *v, const struct session_event *ev)
 {
     cJSON *o = cJSON_CreateObject();
-    char *line;
 
     cJSON_AddStringToObject(o, "type", "turn");
     cJSON_AddNumberToObject(o, "v", 1);
@@ -40,11 +41,7 @@ static void print_json(const struct view *v, const struct session_event *ev)
         cJSON_AddNumberToObject(o, "response_gap_ms", (double)(int64_t)ev->gap_ms);
     else
         cJSON_AddNullToObject(o, "response_gap_ms");
-    line = cJSON_PrintUnformatted(o);
-    if (line != NULL)
-        puts(line);
-    cJSON_free(line);
-    cJSON_Delete(o);
+    json_print_line(o);
 }
 
 static void heard(struct view *v, const char *text)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,4 +165,14 @@ void json_quote(struct buf *b, const char *s)
     cJSON_free(quoted);
     cJSON_Delete(v);
     free(copy);
+}
+
+void json_print_line(cJSON *value)
+{
+    char *line = cJSON_PrintUnformatted(value);
+
+    if (line != NULL)
+        puts(line);
+    cJSON_free(line);
+    cJSON_Delete(value);
 }

@@ -39,6 +39,10 @@ const cJSON *json_path(const cJSON *from, const char *path);
 /* Adds a string, made valid UTF-8 without control bytes (text_clean). 0, -ENOMEM. */
 int json_add_text(cJSON *object, const char *name, const char *text);
 
+/* Prints a value on stdout as one line of JSON Lines, and frees it. Nothing is printed when out of
+ * memory; whether stdout took it is for whoever flushes. */
+void json_print_line(cJSON *value);
+
 /* Appends s as a JSON string with its quotes, cleaned as above; a failure is b's. */
 void json_quote(struct buf *b, const char *s);
 
