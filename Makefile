@@ -39,7 +39,7 @@ NEEDS_BUILD := $(filter-out $(PLAIN_GOALS),$(GOALS))
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wvla -Wundef -Wimplicit-fallthrough
-PKGS = portaudio-2.0 speexdsp libcurl libcjson sndfile libuv libarchive libcrypto espeak-ng
+PKGS = portaudio-2.0 speexdsp kissfft-float libcurl libcjson sndfile libuv libarchive libcrypto espeak-ng
 FLITE_LIBS = -lflite_cmu_us_slt -lflite_usenglish -lflite_cmulex -lflite
 
 ifeq ($(OS),Darwin)

@@ -1,7 +1,12 @@
 /* duplex - the sound path: one open pair of devices, its callback, its rings, its DSP worker.
  *
- *   microphone -> callback -> ring -> worker: resample to 16 kHz -> ring -> duplex_read
+ *   microphone -> callback -> ring -> worker: resample to 16 kHz, nearend -> ring -> duplex_read
  *   duplex_play -> queue -> worker: resample to the device -> block ring -> callback -> loudspeaker
+ *                    the callback also records what it really played -> ring -> worker: far end
+ *
+ * With capture and playback, the worker runs dsp/nearend.h: what duplex_read gives is free of echo,
+ * and the loudspeaker obeys barge-in without waiting for anybody: it ducks, holds, goes on or
+ * stops.
  *
  * Stopping is an atomic generation number: duplex_flush bumps it, and from the next callback on
  * every block of an older generation is discarded after a fade of 4 ms, whoever wrote it and when.
@@ -13,6 +18,7 @@
 #define HULLO_AUDIO_DUPLEX_H
 
 #include "audio/audio.h"
+#include "dsp/nearend.h"
 
 #define DUPLEX_HZ 16000 /* of captured audio */
 
@@ -24,6 +30,11 @@ struct duplex_config {
     bool capture, playback;
     const char *input, *output; /* as in audio_config */
     int latency_ms;             /* 0: 20 */
+    enum nearend_aec aec;
+    enum barge_level level;
+    const struct vad_weights *weights; /* borrowed; NULL: no barge-in */
+    const char
+        *rooms; /* folder in which what is learnt about devices is kept (rooms.h); NULL: none */
     void (*wake)(
         void *user); /* worker or driver thread: something for duplex_read or duplex_poll to see */
     void *user;
@@ -56,8 +67,16 @@ enum duplex_event_type {
     DUPLEX_STARTED, /* the item's first sample reached the loudspeaker at .at_ns */
     DUPLEX_ENDED,   /* its last one did, or it was flushed: .played samples (at the item's rate) of
                        it were played */
-    DUPLEX_LOST,    /* the device went away or stalled for a second: what was playing was flushed;
-                       close and open again */
+    DUPLEX_HELD,    /* the user seems to speak, since .at_ns: the item is silent, nothing is lost;
+                       RESUMED or BARGED follows */
+    DUPLEX_RESUMED, /* it was nothing: the item goes on where it was held */
+    DUPLEX_BARGED,  /* the user speaks, since .at_ns: all that was begun was flushed; the ENDED of
+                       each item follows */
+    DUPLEX_HALF,    /* .on: too much echo is left to tell the user from it: take no notice of what
+                       is captured while something plays; else full duplex again */
+    DUPLEX_LOST,    /* a device went away or stalled for a second: what was playing is held, and the
+                       devices are opened again as soon as they, or the default ones, are there */
+    DUPLEX_BACK,    /* they are: the item goes on. .name: the device that was opened */
 };
 
 struct duplex_event {
@@ -65,10 +84,17 @@ struct duplex_event {
     uint32_t item;
     uint64_t played;
     int64_t at_ns;
-    bool flushed;
+    bool flushed, on;
+    const char *name; /* borrowed until the next duplex_poll */
 };
 
 bool duplex_poll(struct duplex *d, struct duplex_event *ev); /* the next event, or false */
+
+/* Muted, no captured sample leaves the callback: duplex_read gives zeros. Any thread. */
+void duplex_mute(struct duplex *d, bool on);
+
+/* Whether speech over a reply may stop it (it may, from the start). Any thread. */
+void duplex_barge(struct duplex *d, bool on);
 
 /* Samples of the item played until now, at its rate; 0 for one that ended long ago (16 items). */
 uint64_t duplex_played(const struct duplex *d, uint32_t item);
@@ -79,6 +105,9 @@ struct duplex_stats {
     uint64_t overruns;  /* callbacks in which captured samples were lost */
     uint64_t dropped;   /* captured samples lost because nobody read them, at the rate of where */
     double in_latency_ms, out_latency_ms;
+    double buffer_ms; /* of audio that is kept ready for the callback: grows after an underrun */
+    double delay_ms, drift_ppm, erle_db, noise_db; /* of the echo path; delay 0: not known */
+    bool converged, clipped, silent; /* silent: the microphone has given nothing but zeros */
     int in_hz, out_hz;
     const char *in_name, *out_name; /* borrowed from d */
 };

@@ -1,0 +1,30 @@
+/* aec - the linear echo canceller: SpeexDSP's, 16 kHz, 10 ms frames, behind one call.
+ * A canceller that starts warm is trained on noise that was run through a response learnt earlier,
+ * since SpeexDSP hands out its response but takes none. One thread at a time per object. */
+#ifndef HULLO_DSP_AEC_H
+#define HULLO_DSP_AEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dsp/frame.h"
+
+#define AEC_TAIL_MS 256
+
+struct aec;
+
+/* response[0..n): of echo to reference, as aec_response gave it; n 0: none. Training takes some
+ * milliseconds. 0, -EINVAL (a value that is not finite), -ENOMEM. */
+int aec_new(struct aec **out, const float *response, size_t n);
+
+/* out = mic less the echo of ref. out may be mic. */
+void aec_run(struct aec *a, const int16_t mic[DSP_FRAME], const int16_t ref[DSP_FRAME],
+             int16_t out[DSP_FRAME]);
+
+size_t aec_response(const struct aec *a, float *response, size_t n); /* returns how many it wrote */
+
+/* The delay jumped: starts from nothing. No allocation. */
+void aec_reset(struct aec *a);
+void aec_free(struct aec *a); /* NULL is fine */
+
+#endif
