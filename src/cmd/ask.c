@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "audio/audiofile.h"
+#include "cmd/feed.h"
 #include "cmd/leave.h"
 #include "cmd/outputs.h"
 #include "cmd/reply.h"
@@ -16,10 +17,7 @@
 #include "util/buf.h"
 #include "util/clock.h"
 
-#define CHUNK        16000        /* samples read at a time: a second */
-#define HOLD_BACK    (60 * 16000) /* so much inside the backend: wait before reading on */
-#define LONG_SECONDS 600          /* longer recordings are answered turn by turn */
-#define RETRY_MS     20
+#define LONG_SECONDS 600 /* longer recordings are answered turn by turn */
 
 struct ask {
     const struct app *app;
@@ -36,14 +34,7 @@ struct ask {
     int raw_hz;
 
     /* the input in hand */
-    uv_work_t work; /* reads it, off the loop */
-    bool working;
-    const char *reading; /* its name, for that thread */
-    struct audiofile *file;
-    int16_t pcm[CHUNK];
-    size_t got;
-    int work_rc;
-    struct err work_error;
+    struct feed feed;
     bool committed;   /* all of it was heard */
     unsigned replies; /* that are still due */
     struct buf heard, reply;
@@ -79,6 +70,7 @@ static const char *output_name(const struct ask *a)
 static void leave(struct ask *a)
 {
     a->over = true;
+    feed_stop(&a->feed);
     uv_stop(&a->loop);
 }
 
@@ -234,8 +226,6 @@ static void start_input(struct ask *a)
 
 static void finish_input(struct ask *a)
 {
-    audiofile_close(a->file);
-    a->file = NULL;
     end_line(a);
     check_reply(a);
     close_output(a);
@@ -266,7 +256,7 @@ static void close_rest(struct ask *a)
 
 static void maybe_finish(struct ask *a)
 {
-    if (!a->working && a->committed && a->replies == 0)
+    if (!feed_working(&a->feed) && a->committed && a->replies == 0)
         finish_input(a);
 }
 
@@ -276,81 +266,19 @@ static void fail_input(struct ask *a, const struct err *error)
     finish_input(a);
 }
 
-static void read_on(struct ask *a);
-
-static void on_timer(uv_timer_t *timer)
+static void on_opened(void *user, double seconds)
 {
-    read_on(timer->data);
-}
+    struct ask *a = user;
 
-static void do_read(uv_work_t *w)
-{
-    struct ask *a = w->data;
-
-    a->work_rc = audiofile_read(a->file, a->pcm, CHUNK, &a->got, &a->work_error);
-}
-
-static void on_read(uv_work_t *w, int status)
-{
-    struct ask *a = w->data;
-    int64_t rc;
-
-    a->working = false;
-    if (status != 0 || a->over)
-        return;
-    if (a->work_rc < 0) {
-        fail_input(a, &a->work_error);
-        return;
-    }
-    if (a->got > 0) {
-        rc = session_append(a->session, a->pcm, a->got);
-    } else {
-        audiofile_close(a->file);
-        a->file = NULL;
-        rc = session_commit(a->session);
-    }
-    if (rc < 0) {
-        err_set(&a->work_error, STATUS_FAILED, -ENOMEM, "out of memory");
-        fail_input(a, &a->work_error);
-    } else if (a->file != NULL) {
-        read_on(a);
-    }
-}
-
-/* Reads the next piece, or waits until the backend has worked off what it has. */
-static void read_on(struct ask *a)
-{
-    if (session_append(a->session, a->pcm, 0) > HOLD_BACK) {
-        uv_timer_start(&a->timer, on_timer, RETRY_MS, 0);
-        return;
-    }
-    a->work.data = a;
-    a->working = uv_queue_work(&a->loop, &a->work, do_read, on_read) == 0;
-}
-
-static void do_open(uv_work_t *w)
-{
-    struct ask *a = w->data;
-
-    a->work_rc = audiofile_open(&a->file, a->reading, a->raw_hz, a->app->log, &a->work_error);
-}
-
-static void on_open(uv_work_t *w, int status)
-{
-    struct ask *a = w->data;
-    double seconds;
-
-    a->working = false;
-    if (status != 0 || a->over)
-        return;
-    if (a->work_rc < 0) {
-        fail_input(a, &a->work_error);
-        return;
-    }
-    seconds = audiofile_seconds(a->file);
     session_detect_turns(a->session, seconds < 0 || seconds > LONG_SECONDS);
     if (a->ready)
-        read_on(a);
+        feed_run(&a->feed, a->session);
+}
+
+static void on_fed(void *user, const struct err *error)
+{
+    if (error != NULL)
+        fail_input(user, error);
 }
 
 static void next_input(struct ask *a)
@@ -366,9 +294,7 @@ static void next_input(struct ask *a)
         fail_input(a, &error);
         return;
     }
-    a->reading = a->inputs[a->index];
-    a->work.data = a;
-    a->working = uv_queue_work(&a->loop, &a->work, do_open, on_open) == 0;
+    feed_open(&a->feed, a->inputs[a->index], a->raw_hz);
 }
 
 static void on_next(uv_timer_t *timer)
@@ -451,8 +377,8 @@ static void on_ready(struct ask *a, const char *text)
     log_say(a->app->log, away ? LOG_INFO : LOG_DEBUG, "hullo %s", text);
     log_debug(a->app->log, "ready after %.1f s", clock_ms_since(a->began_ns) / 1000);
     a->ready = true;
-    if (a->file != NULL && !a->working)
-        read_on(a);
+    if (feed_waits(&a->feed))
+        feed_run(&a->feed, a->session);
 }
 
 static void on_session(void *user, const struct session_event *ev)
@@ -532,10 +458,11 @@ static void shut_down(struct ask *a)
     session_close(a->session);
     stop_close(&a->stop);
     uv_close((uv_handle_t *)&a->timer, NULL);
+    feed_close(&a->feed);
     audiowriter_abandon(a->writer);
     uv_run(&a->loop, UV_RUN_DEFAULT);
     uv_loop_close(&a->loop);
-    audiofile_close(a->file);
+    feed_free(&a->feed);
     buf_free(&a->heard);
     buf_free(&a->reply);
 }
@@ -569,6 +496,8 @@ static enum status outcome(struct ask *a, struct err *e)
 
 static enum status work(struct ask *a, const struct models *models, struct err *e)
 {
+    struct feed_config feed = {
+        .loop = &a->loop, .log = a->app->log, .opened = on_opened, .ended = on_fed, .user = a};
     enum status status;
     int rc = uv_loop_init(&a->loop);
 
@@ -576,6 +505,7 @@ static enum status work(struct ask *a, const struct models *models, struct err *
         err_set(e, STATUS_FAILED, rc, "cannot start: %s", strerror(-rc));
         return STATUS_FAILED;
     }
+    feed_init(&a->feed, &feed);
     uv_timer_init(&a->loop, &a->timer);
     a->timer.data = a;
     rc = stop_init(&a->stop, &a->loop, on_stop, a);
@@ -591,7 +521,7 @@ static enum status work(struct ask *a, const struct models *models, struct err *
         if (a->over)
             close_rest(a);
     }
-    if (a->signum != 0 || a->working) { /* working: a read hangs on a pipe */
+    if (a->signum != 0 || feed_working(&a->feed)) { /* a read hangs on a pipe */
         session_hang_up(a->session);
         audiowriter_abandon(a->writer);
         leave_now(a->app, status, e);
