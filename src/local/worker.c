@@ -149,27 +149,37 @@ static void wake(void *user)
     uv_async_send(&w->async);
 }
 
+static void hand_over(struct worker *w, struct message *m)
+{
+    bool cancelled = m->event.id != 0 && m->event.id <= atomic_load(&w->cancelled_to);
+    bool piece = m->event.type == ENGINE_TEXT || m->event.type == ENGINE_AUDIO;
+
+    /* Whatever the worker made of it: what was cancelled by now ends as cancelled. */
+    if (cancelled && !piece) {
+        m->event.type = ENGINE_DONE;
+        m->event.cancelled = true;
+        m->event.error = NULL;
+    }
+    if (!cancelled || !piece)
+        w->config.event(w->config.user, &m->event);
+    free(m);
+}
+
+/* A model may be faster than what its events are put to: until its queue ran empty, the loop would
+ * take nothing else, not even what cancels the request. */
 static void deliver(uv_async_t *async)
 {
     struct worker *w = async->data;
     struct letter *l;
 
     /* A handler may close the engine; the worker itself stays until libuv lets go of the handle. */
-    while (!atomic_load(&w->closing) && (l = mailbox_take(w->out)) != NULL) {
-        struct message *m = (struct message *)l;
-        bool cancelled = m->event.id != 0 && m->event.id <= atomic_load(&w->cancelled_to);
-        bool piece = m->event.type == ENGINE_TEXT || m->event.type == ENGINE_AUDIO;
-
-        /* Whatever the worker made of it: what was cancelled by now ends as cancelled. */
-        if (cancelled && !piece) {
-            m->event.type = ENGINE_DONE;
-            m->event.cancelled = true;
-            m->event.error = NULL;
-        }
-        if (!cancelled || !piece)
-            w->config.event(w->config.user, &m->event);
-        free(m);
+    for (int i = 0; i < WORKER_BATCH && !atomic_load(&w->closing); i++) {
+        if ((l = mailbox_take(w->out)) == NULL)
+            return;
+        hand_over(w, (struct message *)l);
     }
+    if (!atomic_load(&w->closing))
+        uv_async_send(async); /* there may be more, for the loop's next turn */
 }
 
 static size_t request_bytes(const struct engine_request *r)

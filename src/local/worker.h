@@ -6,6 +6,8 @@
 
 #include "local/engine.h"
 
+#define WORKER_BATCH 16 /* events that one turn of the loop delivers at most */
+
 struct worker_job; /* one request, seen from the model's thread */
 
 struct worker_model {

@@ -14,6 +14,8 @@
 
 #include "local/worker.h"
 
+#define FLOOD 1000
+
 /* What came, as text: one line for each event. */
 struct seen {
     uv_loop_t loop;
@@ -22,12 +24,12 @@ struct seen {
     int ticks, ends, ready, failed_load;
     uint32_t cancel_at_tick; /* cancel this request at its first tick */
     bool close_at_tick;
-    _Atomic int runs, unloads; /* counted by the fake model */
+    _Atomic int runs, unloads, floods; /* counted by the fake model */
 };
 
 /* The fake model: its text is a program. "say X": one piece of text. "count": pieces until it is
- * cancelled. "fail": an error. "audio": three samples. The test talks to it through the config's
- * model string only, as a real model would be. */
+ * cancelled. "flood": FLOOD pieces at once. "fail": an error. "audio": three samples. The test
+ * talks to it through the config's model string only, as a real model would be. */
 
 static int fake_load(void **self, const struct engine_config *config, const struct worker_job *job,
                      char *name, size_t size, struct err *e)
@@ -64,6 +66,12 @@ static int fake_run(void *self, const struct engine_request *r, struct worker_jo
         return err_set(e, STATUS_FAILED, -EIO, "cannot say '%s'", r->text);
     if (strcmp(r->text, "dumb") == 0)
         return -EIO;
+    if (strcmp(r->text, "flood") == 0) {
+        for (int i = 0; i < FLOOD; i++)
+            worker_text(job, "tick");
+        ((struct seen *)self)->floods++;
+        return 0;
+    }
     while (!worker_cancelled(job)) {
         worker_text(job, "tick");
         usleep(200);
@@ -293,6 +301,33 @@ static void a_failure_that_was_cancelled_in_time_is_no_failure(void **state)
     stop(s);
 }
 
+static void a_model_faster_than_the_loop_does_not_hold_it(void **state)
+{
+    struct seen *s = start("m");
+
+    (void)state;
+    submit(s, 1, "flood");
+    while (s->floods == 0)
+        usleep(1000);
+    while (s->ticks == 0)
+        uv_run(&s->loop, UV_RUN_ONCE);
+    assert_in_range(s->ticks, 1, FLOOD - 1); /* all of it was there */
+    for (int turns = 0; s->ends == 0; turns++) {
+        assert_true(turns <= FLOOD);
+        uv_run(&s->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(s->ticks, FLOOD);
+    assert_string_equal(s->log, "ready fake m\n1 done\n");
+    s->cancel_at_tick = 2;
+    submit(s, 2, "flood");
+    while (s->floods == 1)
+        usleep(1000);
+    run_until_ends(s, 2);
+    assert_int_equal(s->ticks, 0);
+    assert_string_equal(s->log, "ready fake m\n1 done\n2 done cancelled\n");
+    stop(s);
+}
+
 static void every_request_fails_when_the_model_cannot_be_loaded(void **state)
 {
     struct seen *s = start("missing");
@@ -363,6 +398,7 @@ int main(void)
         cmocka_unit_test(cancels_what_is_queued_up_to_an_id),
         cmocka_unit_test(a_cancel_that_comes_late_still_counts),
         cmocka_unit_test(a_failure_that_was_cancelled_in_time_is_no_failure),
+        cmocka_unit_test(a_model_faster_than_the_loop_does_not_hold_it),
         cmocka_unit_test(every_request_fails_when_the_model_cannot_be_loaded),
         cmocka_unit_test(a_load_that_does_not_explain_itself_is_explained),
         cmocka_unit_test(closes_while_loading),
