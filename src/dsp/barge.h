@@ -1,12 +1,13 @@
 /* barge - barge-in: what the loudspeaker does about what the microphone hears, frame by frame.
  *
- *   PLAY -- fast rule: this may be speech --> DUCK (-18 dB)
- *   DUCK -- this is speech, as far as one can tell with an echo around --> HOLD (silence; nothing
- * is lost) HOLD -- it goes on although the loudspeaker is silent --> STOP (the reply is over) DUCK,
- * HOLD -- it was a cough, a knock, "mhm", or our own echo --> PLAY again, where it was held
+ *   PLAY        -- fast rule: this may be speech --------------------------------> DUCK (-18 dB)
+ *   PLAY, DUCK  -- this is speech, as far as one can tell with an echo around ---> HOLD (silence)
+ *   HOLD        -- it goes on although the loudspeaker is silent ----------------> STOP
+ *   DUCK, HOLD  -- it was a cough, a knock, "mhm", or our own echo --------------> PLAY
  *
  * Holding is what makes it both quick and sure: the user hears silence as soon as there is a good
- * reason, and our own echo dies within the echo time of the room, so that it cannot stop anything.
+ * reason, nothing of the reply is lost, and our own echo dies within the echo time of the room, so
+ * that it cannot stop anything. Holds that came to nothing raise the bar for a while.
  * A pure state machine: no audio, no clock, no threads; time is counted in frames of 10 ms. */
 #ifndef HULLO_DSP_BARGE_H
 #define HULLO_DSP_BARGE_H
@@ -21,7 +22,8 @@ enum barge_level { BARGE_LOW, BARGE_MEDIUM, BARGE_HIGH }; /* sensitivity */
 struct barge_input {
     bool playing;   /* the loudspeaker has something to say: an item is being played or held */
     bool converged; /* the canceller has learnt the room; else the stricter rule holds */
-    float speech;   /* probability of the VAD on the suppressed signal, the latest frame */
+    bool echo;      /* the loudspeaker can be heard in this frame, or was just now */
+    float speech;   /* probability of the VAD on the suppressed signal, the latest one */
     float snr_db;   /* as suppress_state */
     float near_db;
     float noise_db;
@@ -31,10 +33,12 @@ struct barge {
     enum barge_level level;
     enum barge_state state;
     /* the rest is the state machine's own */
-    uint64_t frame; /* frames so far */
-    uint64_t onset; /* frame at which the speech in hand began; valid outside PLAY */
-    float evidence;
-    int run, pause, total;
+    uint64_t frame;  /* frames so far */
+    uint64_t onset;  /* frame at which the speech in hand began; valid outside PLAY */
+    int maybe, sure; /* frames in a row that looked like speech; that surely were */
+    int quiet;       /* frames since the last that looked like speech; outside PLAY */
+    int alone;       /* frames of speech while the loudspeaker was not heard; in HOLD */
+    float futile;    /* holds that came to nothing, fading over a minute */
 };
 
 void barge_init(struct barge *b, enum barge_level level);

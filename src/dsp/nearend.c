@@ -1,0 +1,320 @@
+#include "dsp/nearend.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dsp/aec.h"
+#include "dsp/suppress.h"
+
+#define EARS    2                  /* detectors, each behind the one before by a part of a frame */
+#define STAGGER (VAD_FRAME / EARS) /* samples between two decisions */
+
+#define LEARNT_FRAMES 150   /* of echo, before anybody trusts the canceller */
+#define KNOWN_FRAMES  40    /* the same where the room was known from the start */
+#define LEARNT_DB     10.0f /* echo that the canceller must take out, to be trusted */
+#define LOST_DB       6.0f  /* under this it is not any more */
+
+#define LINGER_FRAMES 25    /* the room goes on so long after the loudspeaker */
+#define REF_SILENT    16    /* peak of a reference that nobody hears */
+#define FULL_SCALE    32700 /* a microphone that clips */
+#define SMOOTH        0.02f /* of the echo's energy: half a second of frames with echo */
+#define ECHO_LEAST    1e-7f /* energy of an echo that is worth a ratio: -70 dB */
+#define NOT_SPEECH    0.3f  /* the VAD says nobody speaks */
+
+#define HOPELESS_DB     6.0f /* echo that is taken out, both stages, under which there is no hope */
+#define HOPEFUL_DB      9.0f
+#define HOPELESS_FRAMES 1000 /* of echo, one after the other */
+#define HOPEFUL_FRAMES  300
+#define FUTILE_HOLDS    6.0f /* in a minute or so */
+#define FUTILE_FORGIVEN 2.0f
+
+struct ear {
+    struct vad *vad;
+    int16_t x[VAD_FRAME];
+    size_t n;
+};
+
+struct nearend {
+    struct nearend_config config;
+    struct align *align;
+    struct aec *aec;
+    struct suppress *suppress;
+    struct ear ears[EARS];
+    struct barge barge;
+    struct suppress_state heard; /* the latest */
+    float speech;
+    int16_t mic[DSP_FRAME];  /* the frame before, as it came: out is 10 ms late */
+    float echo_in, echo_out; /* energy, smoothed, in frames with echo and no speech */
+    int linger;              /* frames for which the loudspeaker is still heard in the room */
+    int poor, good;          /* frames of echo on the wrong and on the right side of hopeless */
+    bool known;              /* the room's response was there from the start */
+    bool converged, hopeless, moved;
+};
+
+static int make_ears(struct nearend *e)
+{
+    if (!e->config.weights)
+        return 0;
+    for (size_t i = 0; i < EARS; i++) {
+        int ret = vad_new(&e->ears[i].vad, e->config.weights);
+        if (ret < 0)
+            return ret;
+        e->ears[i].n = (EARS - 1 - i) * STAGGER; /* begins with silence */
+    }
+    return 0;
+}
+
+static bool may_be_trusted(const struct nearend_memory *m)
+{
+    if (!m || m->n == 0 || m->n > NEAREND_RESPONSE)
+        return false;
+    for (size_t i = 0; i < m->n; i++)
+        if (!isfinite(m->response[i]))
+            return false;
+    return true;
+}
+
+static int make_canceller(struct nearend *e, const struct nearend_memory *m)
+{
+    int ret;
+
+    if (e->config.aec != NEAREND_SPEEX)
+        return 0;
+    ret = align_new(&e->align, m && m->align.known ? &m->align : NULL);
+    if (ret < 0)
+        return ret;
+    e->known = may_be_trusted(m) && m->align.known;
+    return aec_new(&e->aec, e->known ? m->response : NULL, e->known ? m->n : 0);
+}
+
+int nearend_new(struct nearend **out, const struct nearend_config *config)
+{
+    struct nearend *e;
+    int ret;
+
+    *out = NULL;
+    if (config->aec < NEAREND_SPEEX || config->aec > NEAREND_OFF || config->level < BARGE_LOW ||
+        config->level > BARGE_HIGH)
+        return -EINVAL;
+    e = calloc(1, sizeof(*e));
+    if (!e)
+        return -ENOMEM;
+    e->config = *config;
+    e->config.memory = NULL; /* borrowed for this call only */
+    barge_init(&e->barge, config->level);
+    ret = suppress_new(&e->suppress);
+    if (ret == 0)
+        ret = make_canceller(e, config->memory);
+    if (ret == 0)
+        ret = make_ears(e);
+    if (ret < 0) {
+        nearend_free(e);
+        return ret;
+    }
+    e->converged = config->aec != NEAREND_SPEEX;
+    *out = e;
+    return 0;
+}
+
+void nearend_far(struct nearend *e, const int16_t *x, size_t n)
+{
+    if (e->align)
+        align_far(e->align, x, n);
+}
+
+static int peak(const int16_t *x)
+{
+    int most = 0;
+
+    for (size_t i = 0; i < DSP_FRAME; i++) {
+        int level = x[i] < 0 ? -x[i] : x[i];
+        most = level > most ? level : most;
+    }
+    return most;
+}
+
+static float energy(const int16_t *x)
+{
+    float sum = 0;
+
+    for (size_t i = 0; i < DSP_FRAME; i++)
+        sum += (float)x[i] * (float)x[i];
+    return sum / (DSP_FRAME * 32768.0f * 32768.0f);
+}
+
+static void listen(struct nearend *e, const int16_t y[DSP_FRAME])
+{
+    for (size_t i = 0; i < EARS && e->ears[i].vad; i++) {
+        struct ear *ear = &e->ears[i];
+        size_t fits = VAD_FRAME - ear->n < DSP_FRAME ? VAD_FRAME - ear->n : DSP_FRAME;
+        memcpy(ear->x + ear->n, y, fits * sizeof(*y));
+        ear->n += fits;
+        if (ear->n < VAD_FRAME)
+            continue;
+        e->speech = vad_run(ear->vad, ear->x);
+        ear->n = DSP_FRAME - fits;
+        memcpy(ear->x, y + fits, ear->n * sizeof(*y));
+    }
+}
+
+/* What the two stages take out of the echo, where there is nothing but echo. */
+static void measure_echo(struct nearend *e, const int16_t y[DSP_FRAME])
+{
+    float in, out;
+
+    if (!e->heard.echo || e->speech > NOT_SPEECH)
+        return;
+    in = energy(e->mic);
+    out = energy(y);
+    e->echo_in += SMOOTH * (in - e->echo_in);
+    e->echo_out += SMOOTH * (out - e->echo_out);
+}
+
+static float erle_db(const struct nearend *e)
+{
+    if (e->echo_in < ECHO_LEAST)
+        return 0;
+    return 10 * log10f(e->echo_in / fmaxf(e->echo_out, e->echo_in * 1e-6f));
+}
+
+static void judge_canceller(struct nearend *e)
+{
+    int enough = e->known ? KNOWN_FRAMES : LEARNT_FRAMES;
+    float cancelled_db = -e->heard.left_db;
+
+    if (e->config.aec != NEAREND_SPEEX || e->heard.seen < enough)
+        return;
+    if (cancelled_db >= LEARNT_DB)
+        e->converged = true;
+    else if (cancelled_db < LOST_DB)
+        e->converged = false;
+}
+
+/* Half duplex is better where next to nothing of a loud echo is taken out for long, or where one
+ * hold after the other came to nothing. */
+static void judge_hope(struct nearend *e)
+{
+    if (e->heard.echo && e->speech <= NOT_SPEECH) {
+        float erle = erle_db(e);
+        e->poor = erle < HOPELESS_DB ? e->poor + 1 : 0;
+        e->good = erle > HOPEFUL_DB ? e->good + 1 : 0;
+    }
+    if (!e->hopeless)
+        e->hopeless = e->poor >= HOPELESS_FRAMES || e->barge.futile >= FUTILE_HOLDS;
+    else if (e->good >= HOPEFUL_FRAMES && e->barge.futile < FUTILE_FORGIVEN)
+        e->hopeless = false;
+}
+
+/* The canceller's share of one frame: x is what it leaves of mic. */
+static void cancel(struct nearend *e, const int16_t mic[DSP_FRAME], int16_t x[DSP_FRAME])
+{
+    int16_t ref[DSP_FRAME];
+    bool there;
+
+    if (!e->align) {
+        memcpy(x, mic, DSP_FRAME * sizeof(*x));
+        return;
+    }
+    there = align_frame(e->align, mic, ref);
+    if (there && peak(ref) > REF_SILENT)
+        e->linger = LINGER_FRAMES;
+    else if (e->linger > 0)
+        e->linger--;
+    aec_run(e->aec, mic, ref, x);
+}
+
+static enum barge_state decide(struct nearend *e, bool playing)
+{
+    struct barge_input in = {.playing = playing && e->ears[0].vad && !e->hopeless,
+                             .converged = e->converged,
+                             .echo = e->linger > 0,
+                             .speech = e->speech,
+                             .snr_db = e->heard.snr_db,
+                             .near_db = e->heard.near_db,
+                             .noise_db = e->heard.noise_db};
+
+    return barge_step(&e->barge, &in);
+}
+
+void nearend_run(struct nearend *e, const int16_t mic[DSP_FRAME], bool playing,
+                 int16_t out[DSP_FRAME], struct nearend_verdict *v)
+{
+    int16_t x[DSP_FRAME], now[DSP_FRAME];
+
+    memcpy(now, mic, sizeof(now)); /* out may be mic */
+    cancel(e, now, x);
+    suppress_run(e->suppress, now, x, out, &e->heard);
+    listen(e, out);
+    measure_echo(e, out);
+    judge_canceller(e);
+    judge_hope(e);
+    *v = (struct nearend_verdict){.state = decide(e, playing),
+                                  .converged = e->converged,
+                                  .hopeless = e->hopeless,
+                                  .moved = e->moved,
+                                  .speech = e->speech,
+                                  .erle_db = erle_db(e),
+                                  .snr_db = e->heard.snr_db,
+                                  .near_db = e->heard.near_db,
+                                  .noise_db = e->heard.noise_db,
+                                  .clipped = peak(now) >= FULL_SCALE};
+    if (v->state != BARGE_PLAY)
+        v->onset_ms = (unsigned)(e->barge.frame - e->barge.onset) * 10;
+    e->moved = false;
+    memcpy(e->mic, now, sizeof(now));
+}
+
+void nearend_lost(struct nearend *e, int64_t near, int64_t far)
+{
+    if (e->align)
+        align_lost(e->align, near, far);
+}
+
+bool nearend_due(struct nearend *e)
+{
+    return e->align && align_due(e->align);
+}
+
+void nearend_measure(struct nearend *e)
+{
+    if (e->align)
+        align_measure(e->align);
+}
+
+void nearend_adopt(struct nearend *e)
+{
+    enum align_news news = e->align ? align_adopt(e->align) : ALIGN_NONE;
+
+    if (news != ALIGN_MOVED && news != ALIGN_FOUND)
+        return;
+    aec_reset(e->aec);
+    suppress_relearn(e->suppress);
+    e->moved = news == ALIGN_MOVED;
+    e->known = e->converged = false;
+    e->echo_in = e->echo_out = 0;
+    e->poor = e->good = 0;
+}
+
+void nearend_memory(const struct nearend *e, struct nearend_memory *out)
+{
+    *out = (struct nearend_memory){.n = 0};
+    if (!e->align || !e->converged)
+        return;
+    align_state(e->align, &out->align);
+    if (out->align.known)
+        out->n = aec_response(e->aec, out->response, NEAREND_RESPONSE);
+}
+
+void nearend_free(struct nearend *e)
+{
+    if (!e)
+        return;
+    for (size_t i = 0; i < EARS; i++)
+        vad_free(e->ears[i].vad);
+    suppress_free(e->suppress);
+    aec_free(e->aec);
+    align_free(e->align);
+    free(e);
+}
