@@ -113,12 +113,12 @@ int path_share(char **out, const char *name)
 }
 
 /* A folder that is there already, by itself or through a link, is fine. */
-static int make_folder(const char *path)
+static int make_folder(const char *path, mode_t mode)
 {
     struct stat st;
     int rc;
 
-    if (mkdir(path, 0755) == 0)
+    if (mkdir(path, mode) == 0)
         return 0;
     rc = -errno;
     if (rc != -EEXIST && rc != -EISDIR)
@@ -128,7 +128,7 @@ static int make_folder(const char *path)
     return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
-int path_mkdirs(const char *dir, struct err *e)
+static int make_folders(const char *dir, mode_t mode, struct err *e)
 {
     char *path = strdup(dir);
     int rc = 0;
@@ -140,7 +140,7 @@ int path_mkdirs(const char *dir, struct err *e)
         if (c != '/' && c != '\0')
             continue;
         *p = '\0';
-        rc = make_folder(path);
+        rc = make_folder(path, c == '\0' ? mode : 0755);
         if (rc < 0) {
             err_set(e, STATUS_FAILED, rc, "cannot create folder '%s': %s", path, strerror(-rc));
             break;
@@ -151,6 +151,16 @@ int path_mkdirs(const char *dir, struct err *e)
     }
     free(path);
     return rc;
+}
+
+int path_mkdirs(const char *dir, struct err *e)
+{
+    return make_folders(dir, 0755, e);
+}
+
+int path_mkdirs_private(const char *dir, struct err *e)
+{
+    return make_folders(dir, 0700, e);
 }
 
 /* Reads fd to its end into *out, at most max bytes. */
@@ -225,7 +235,7 @@ static int write_all(int fd, const char *data, size_t len)
     return fsync(fd) == 0 ? 0 : -errno;
 }
 
-int path_write(const char *file, const void *data, size_t len, struct err *e)
+static int write_file(const char *file, const void *data, size_t len, mode_t mode, struct err *e)
 {
     size_t n = strlen(file) + 16;
     char *tmp = malloc(n);
@@ -240,7 +250,7 @@ int path_write(const char *file, const void *data, size_t len, struct err *e)
         goto out;
     }
     rc = write_all(fd, data, len);
-    if (fchmod(fd, 0644) != 0 && rc == 0)
+    if (fchmod(fd, mode) != 0 && rc == 0)
         rc = -errno;
     if (close(fd) != 0 && rc == 0)
         rc = -errno;
@@ -253,4 +263,14 @@ out:
     if (rc < 0)
         err_set(e, STATUS_FAILED, rc, "cannot write '%s': %s", file, strerror(-rc));
     return rc;
+}
+
+int path_write(const char *file, const void *data, size_t len, struct err *e)
+{
+    return write_file(file, data, len, 0644, e);
+}
+
+int path_write_private(const char *file, const void *data, size_t len, struct err *e)
+{
+    return write_file(file, data, len, 0600, e);
 }

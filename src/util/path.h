@@ -21,6 +21,8 @@ int path_share(
     const char *name); /* a file of share/: $HULLO_SHARE, else the installed folder, else the
                           folder beside the program's build folder; -ENOENT when in none */
 int path_mkdirs(const char *dir, struct err *e); /* mkdir -p, mode 0755 */
+int path_mkdirs_private(const char *dir,
+                        struct err *e); /* ... and the last one 0700, when it is made */
 
 /* Reads a whole regular file of at most `max` bytes; *out is NUL-terminated beyond *len. -EFBIG
  * when it is larger. */
@@ -29,5 +31,7 @@ int path_read(char **out, size_t *len, const char *file, size_t max, struct err 
 /* Writes data to FILE through a temporary file beside it, fsync and rename: a reader sees the old
  * file or the new. */
 int path_write(const char *file, const void *data, size_t len, struct err *e);
+int path_write_private(const char *file, const void *data, size_t len,
+                       struct err *e); /* mode 0600 */
 
 #endif
