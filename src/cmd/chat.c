@@ -283,9 +283,9 @@ static enum status run(const struct app *app, struct err *e)
 }
 
 static const enum option_id options[] = {
-    OPT_EAGERNESS,     OPT_SYSTEM, OPT_MODEL,      OPT_LOCAL_MODEL, OPT_LLM_URL,
-    OPT_STT_URL,       OPT_VOICE,  OPT_MAX_TOKENS, OPT_AUDIO,       OPT_INPUT_DEVICE,
-    OPT_OUTPUT_DEVICE, OPT_JSON,   OPT_NO_INPUT,   OPT_YES,         OPT_COUNT};
+    OPT_EAGERNESS, OPT_SYSTEM,     OPT_MODEL, OPT_LOCAL_MODEL,  OPT_LLM_URL,       OPT_STT_URL,
+    OPT_VOICE,     OPT_MAX_TOKENS, OPT_AUDIO, OPT_INPUT_DEVICE, OPT_OUTPUT_DEVICE, OPT_AEC,
+    OPT_JSON,      OPT_NO_INPUT,   OPT_YES,   OPT_COUNT};
 
 const struct command command_chat = {
     .name = "chat",

@@ -15,6 +15,13 @@ static int wait_ms(const char *eagerness)
     return strcmp(eagerness, "high") == 0 ? 300 : 600;
 }
 
+static enum nearend_aec aec(const char *name)
+{
+    if (strcmp(name, "system") == 0)
+        return NEAREND_SYSTEM;
+    return strcmp(name, "off") == 0 ? NEAREND_OFF : NEAREND_SPEEX;
+}
+
 /* "NAME" or "NAME:ARGUMENT". */
 static int find_driver(struct duplex_config *c, const struct app *app, struct err *e)
 {
@@ -30,6 +37,15 @@ static int find_driver(struct duplex_config *c, const struct app *app, struct er
     }
     return err_set(e, STATUS_USAGE, -EINVAL,
                    "no sound driver '%.*s'; there are portaudio, file and null", (int)n, want);
+}
+
+int setup_sound(struct duplex_config *c, const struct app *app, struct err *e)
+{
+    c->input = options_text(app->options, OPT_INPUT_DEVICE);
+    c->output = options_text(app->options, OPT_OUTPUT_DEVICE);
+    if (options_has(app->options, OPT_AEC))
+        c->aec = aec(options_text(app->options, OPT_AEC));
+    return find_driver(c, app, e);
 }
 
 int setup_session(struct session_config *c, const struct app *app, const struct models *models,
@@ -51,9 +67,7 @@ int setup_session(struct session_config *c, const struct app *app, const struct 
         .wait_ms = wait_ms(options_text(o, OPT_EAGERNESS)),
         .max_tokens = (int)options_number(o, OPT_MAX_TOKENS),
     };
-    c->sound.input = options_text(o, OPT_INPUT_DEVICE);
-    c->sound.output = options_text(o, OPT_OUTPUT_DEVICE);
-    return find_driver(&c->sound, app, e);
+    return setup_sound(&c->sound, app, e);
 }
 
 /* --- models */

@@ -11,7 +11,11 @@
  * the caller. */
 int setup_models(struct models **out, const struct app *app, struct err *e);
 
-/* Fills in the backend, its configuration and the sound driver and devices; the caller decides
+/* Fills in the sound driver, its devices and the echo canceller: what every command says the same
+ * way. Strings are the options'. */
+int setup_sound(struct duplex_config *c, const struct app *app, struct err *e);
+
+/* Fills in the backend, its configuration and setup_sound; the caller decides
  * about speak, turn detection, capture and playback. Strings are the options'. */
 int setup_session(struct session_config *c, const struct app *app, const struct models *models,
                   struct err *e);

@@ -8,6 +8,8 @@
 static const char *const eagerness[] = {"low", "medium", "high", NULL};
 static const char *const voices[] = {"auto", "piper", "flite", "espeak", NULL};
 
+static const char *const cancellers[] = {"speex", "system", "off", NULL};
+
 static const struct option_def table[OPT_COUNT] = {
     [OPT_HELP] = {.name = "help", .letter = 'h', .help = "show this help"},
     [OPT_VERSION] = {.name = "version", .help = "show the versions of hullo and its libraries"},
@@ -90,6 +92,13 @@ static const struct option_def table[OPT_COUNT] = {
                            .argument = "NAME",
                            .env = "HULLO_OUTPUT_DEVICE",
                            .help = "loudspeaker, by name or part of it"},
+    [OPT_AEC] = {.name = "aec",
+                 .type = OPTION_CHOICE,
+                 .argument = "NAME",
+                 .env = "HULLO_AEC",
+                 .fallback = "speex",
+                 .choices = cancellers,
+                 .help = "who takes the echo out"},
     [OPT_NO_INPUT] = {.name = "no-input",
                       .help = "ask nothing, and take no written turns from stdin"},
     [OPT_YES] = {.name = "yes", .letter = 'y', .help = "fetch missing models without asking"},

@@ -32,6 +32,7 @@ enum option_id {
     OPT_AUDIO,
     OPT_INPUT_DEVICE,
     OPT_OUTPUT_DEVICE,
+    OPT_AEC,
     OPT_NO_INPUT,
     OPT_YES,
     OPT_COUNT,

@@ -16,6 +16,9 @@ int path_data(char **out,
 int path_cache(char **out,
                const char *name); /* $XDG_CACHE_HOME/hullo/NAME or ~/.cache/hullo/NAME */
 
+int path_state(char **out,
+               const char *name); /* $XDG_STATE_HOME/hullo/NAME or ~/.local/state/hullo/NAME */
+
 int path_share(
     char **out,
     const char *name); /* a file of share/: $HULLO_SHARE, else the installed folder, else the

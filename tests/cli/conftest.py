@@ -19,7 +19,7 @@ from fake import detector, openai_http, recording  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS = 60  # no run takes this long
-OURS = ("HULLO_AUDIO", "HULLO_API_KEY", "HULLO_LLM_URL", "HULLO_STT_URL", "HULLO_MODEL", "HULLO_LOCAL_MODEL",
+OURS = ("HULLO_AEC", "HULLO_AUDIO", "HULLO_API_KEY", "HULLO_LLM_URL", "HULLO_STT_URL", "HULLO_MODEL", "HULLO_LOCAL_MODEL",
         "HULLO_SYSTEM", "HULLO_VOICE", "HULLO_INPUT_DEVICE", "HULLO_OUTPUT_DEVICE", "HULLO_MODELS_DIR",
         "HULLO_MODELS_MANIFEST")
 
@@ -42,7 +42,7 @@ class World:
         self.program, self.here = program, here
         self.env = {k: v for k, v in os.environ.items() if k not in OURS and not k.lower().endswith("_proxy")}
         self.env.setdefault("HULLO_SHARE", str(ROOT / "share"))
-        self.env.update(HOME=str(here), XDG_DATA_HOME=str(here / "data"), **env)
+        self.env.update(HOME=str(here), XDG_DATA_HOME=str(here / "data"), XDG_STATE_HOME=str(here / "state"), **env)
 
     @property
     def sanitized(self):

@@ -54,6 +54,7 @@ static void base_folders_follow_the_environment(void **state)
     setenv("HOME", "/home/someone", 1);
     unsetenv("XDG_DATA_HOME");
     unsetenv("XDG_CACHE_HOME");
+    unsetenv("XDG_STATE_HOME");
     assert_int_equal(path_data(&out, "models/x"), 0);
     assert_string_equal(out, "/home/someone/.local/share/hullo/models/x");
     free(out);
@@ -61,6 +62,14 @@ static void base_folders_follow_the_environment(void **state)
     assert_string_equal(out, "/home/someone/.cache/hullo/y");
     free(out);
 
+    assert_int_equal(path_state(&out, "z"), 0);
+    assert_string_equal(out, "/home/someone/.local/state/hullo/z");
+    free(out);
+
+    setenv("XDG_STATE_HOME", "/state", 1);
+    assert_int_equal(path_state(&out, "z"), 0);
+    assert_string_equal(out, "/state/hullo/z");
+    free(out);
     setenv("XDG_DATA_HOME", "/data", 1);
     assert_int_equal(path_data(&out, "x"), 0);
     assert_string_equal(out, "/data/hullo/x");
