@@ -13,8 +13,8 @@
 
 struct aec;
 
-/* response[0..n): of echo to reference, as aec_response gave it; n 0: none. Training takes some
- * milliseconds. 0, -EINVAL (a value that is not finite), -ENOMEM. */
+/* response[0..n): of echo to reference, as aec_response gave it, 1 being as loud as the reference;
+ * n 0: none. Training takes some 20 ms. 0, -EINVAL (a value that is not finite), -ENOMEM. */
 int aec_new(struct aec **out, const float *response, size_t n);
 
 /* out = mic less the echo of ref. out may be mic. */

@@ -207,14 +207,16 @@ static void judge_hope(struct nearend *e)
         e->hopeless = false;
 }
 
-/* The canceller's share of one frame: x is what it leaves of mic. */
-static void cancel(struct nearend *e, const int16_t mic[DSP_FRAME], int16_t x[DSP_FRAME])
+/* The canceller's share of one frame: x is what it leaves of mic, ref what the loudspeaker played.
+ */
+static void cancel(struct nearend *e, const int16_t mic[DSP_FRAME], int16_t ref[DSP_FRAME],
+                   int16_t x[DSP_FRAME])
 {
-    int16_t ref[DSP_FRAME];
     bool there;
 
     if (!e->align) {
         memcpy(x, mic, DSP_FRAME * sizeof(*x));
+        memset(ref, 0, DSP_FRAME * sizeof(*ref));
         return;
     }
     there = align_frame(e->align, mic, ref);
@@ -241,11 +243,11 @@ static enum barge_state decide(struct nearend *e, bool playing)
 void nearend_run(struct nearend *e, const int16_t mic[DSP_FRAME], bool playing,
                  int16_t out[DSP_FRAME], struct nearend_verdict *v)
 {
-    int16_t x[DSP_FRAME], now[DSP_FRAME];
+    int16_t x[DSP_FRAME], ref[DSP_FRAME], now[DSP_FRAME];
 
     memcpy(now, mic, sizeof(now)); /* out may be mic */
-    cancel(e, now, x);
-    suppress_run(e->suppress, now, x, out, &e->heard);
+    cancel(e, now, ref, x);
+    suppress_run(e->suppress, now, ref, x, out, &e->heard);
     listen(e, out);
     measure_echo(e, out);
     judge_canceller(e);

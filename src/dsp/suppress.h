@@ -26,9 +26,10 @@ struct suppress_state {
 
 int suppress_new(struct suppress **out); /* 0, -ENOMEM */
 
-/* mic and the canceller's out of the same frame; y is the frame before it, suppressed. */
-void suppress_run(struct suppress *s, const int16_t mic[DSP_FRAME], const int16_t out[DSP_FRAME],
-                  int16_t y[DSP_FRAME], struct suppress_state *state);
+/* The canceller's input and output of the same frame; y is the frame before it, suppressed. y may
+ * be out. */
+void suppress_run(struct suppress *s, const int16_t mic[DSP_FRAME], const int16_t ref[DSP_FRAME],
+                  const int16_t out[DSP_FRAME], int16_t y[DSP_FRAME], struct suppress_state *state);
 
 void suppress_relearn(struct suppress *s); /* the canceller starts again */
 void suppress_free(struct suppress *s);    /* NULL is fine */
