@@ -2,8 +2,9 @@
 
 Real: recordings of one speaker from Debian's asterisk-core-sounds-en-g722 (CC-BY-SA-3.0), fetched
 with apt (its signature is apt's to check) into the user's cache; whole sentences, and numbers,
-dates, sums and codes composed of single words. HULLO_BENCH_SOUNDS names its folder
-en_US_f_Allison where apt is not there. Synthetic: voices of espeak-ng and flite that hullo does not
+dates, sums and codes composed of single words; where words do not matter, also those of its
+sisters in es (the same speaker), fr, it and ru. HULLO_BENCH_SOUNDS names the folder
+en_US_f_Allison, the others beside it, where apt is not there. Synthetic: voices of espeak-ng and flite that hullo does not
 speak with. Each item is (WAV file, words, group).
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from measure import cache_folder, missing
 
-PACKAGE = "asterisk-core-sounds-en-g722"
+PACKAGE = "asterisk-core-sounds-%s-g722"
 HZ = 16000
 GAP_MS = 70  # between two words of a composed recording
 QUIET = 250  # samples below are the silence around a word
@@ -41,44 +42,48 @@ PHONETIC = (
 # --- real recordings
 
 
-def sounds_folder():
+def sounds_folder(language="en"):
     """The folder of the recordings, fetched when it is not there; None, with a word why, where it
     cannot be had."""
     if "HULLO_BENCH_SOUNDS" in os.environ:
-        return Path(os.environ["HULLO_BENCH_SOUNDS"])
+        english = Path(os.environ["HULLO_BENCH_SOUNDS"])
+        found = sorted(english.parent.glob(language + "_*"))
+        return english if language == "en" else found[0] if found else None
     cache = cache_folder("sounds")
-    found = sorted(cache.glob("usr/share/asterisk/sounds/en_US*"))
+    pattern = "usr/share/asterisk/sounds/%s_*" % language
+    found = sorted(cache.glob(pattern))
     if not found:
-        fetch_sounds(cache)
-        found = sorted(cache.glob("usr/share/asterisk/sounds/en_US*"))
+        fetch_sounds(cache, PACKAGE % language)
+        found = sorted(cache.glob(pattern))
     return found[0] if found else None
 
 
-def fetch_sounds(cache):
+def fetch_sounds(cache, package):
     if missing("apt-get", "dpkg-deb"):
         print("no apt here: name the recordings with HULLO_BENCH_SOUNDS", file=sys.stderr)
         return
     with tempfile.TemporaryDirectory(dir=cache.parent) as folder:
         got = subprocess.run(
-            ["apt-get", "-q", "download", PACKAGE], cwd=folder, capture_output=True, text=True
+            ["apt-get", "-q", "download", package], cwd=folder, capture_output=True, text=True
         )
         files = list(Path(folder).glob("*.deb"))
         if not files:
-            print("cannot fetch '%s': %s" % (PACKAGE, got.stderr.strip()), file=sys.stderr)
+            print("cannot fetch '%s': %s" % (package, got.stderr.strip()), file=sys.stderr)
             return
         subprocess.run(["dpkg-deb", "-x", files[0], cache], check=True)
 
 
-def decoded(clip):
+def decoded(clip, language="en"):
     """A clip ('digits/7') as a WAV file, or None: no recordings, no such clip, no ffmpeg."""
-    out = cache_folder("wav") / (clip.replace("/", "_") + ".wav")
+    name = clip if language == "en" else language + "/" + clip
+    out = cache_folder("wav") / (name.replace("/", "_") + ".wav")
     if out.exists():
         return out
-    folder = sounds_folder()
+    folder = sounds_folder(language)
     source = folder / (clip + ".g722") if folder else None
     if source is None or not source.exists() or missing("ffmpeg"):
         return None
-    part = out.with_suffix(".part")
+    part = out.with_suffix(".%d" % os.getpid())
     subprocess.run(
         ["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "g722", "-i", source]
         + ["-ar", str(HZ), "-ac", "1", "-c:a", "pcm_s16le", "-f", "wav", part],
@@ -86,6 +91,20 @@ def decoded(clip):
     )
     part.rename(out)
     return out
+
+
+# Tones, and jokes that are not speech.
+NO_SPEECH = ("beep", "tone", "tt-", "confbridge-", "silence", "conf-has")
+G722_BYTES = 8000  # a second
+
+
+def sentences(language, least_s, most_s):
+    """The names of the clips of spoken sentences of that length."""
+    folder = sounds_folder(language)
+    if folder is None or missing("ffmpeg"):
+        return []
+    files = sorted(f for f in folder.glob("*.g722") if not any(w in f.name for w in NO_SPEECH))
+    return [f.stem for f in files if least_s <= f.stat().st_size / G722_BYTES <= most_s]
 
 
 def have_real():

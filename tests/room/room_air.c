@@ -41,11 +41,29 @@ struct room_air {
     int turn;            /* which user audio is next, or being said */
     uint64_t turn_start; /* NEVER while it waits */
     uint64_t first_loud; /* the first speaker sound since it waits, or NEVER */
+    const float *aloud;  /* what room_air_say was told, its length and when it began */
+    size_t aloud_n;
+    uint64_t aloud_from;
 };
 
 static uint64_t to_samples(const struct room_air *a, int ms)
 {
     return (uint64_t)ms * (uint64_t)a->k->rate_hz / 1000;
+}
+
+/* Moves a response towards that of another seed, of the same length and energy. */
+static int add_base(float *rir, size_t n, int rate_hz, const struct room_echo *e)
+{
+    float *base, rest = sqrtf(1 - e->share * e->share);
+    size_t m, i;
+    int ret = room_rir_new(&base, &m, rate_hz, e->t60_ms, e->base);
+
+    if (ret < 0)
+        return ret;
+    for (i = 0; i < n && i < m; i++)
+        rir[i] = rest * rir[i] + e->share * base[i];
+    free(base);
+    return 0;
 }
 
 /* The impulse response of one echo knob: silence for the delay, then the room, at its gain. */
@@ -59,10 +77,12 @@ static int make_path(struct room_air *a, const struct room_echo *e, struct room_
     *out = NULL;
     if (ret < 0)
         return ret;
-    h = calloc(delay + n, sizeof *h);
+    if (e->share > 0)
+        ret = add_base(rir, n, a->k->rate_hz, e);
+    h = ret == 0 ? calloc(delay + n, sizeof *h) : NULL;
     if (h == NULL) {
         free(rir);
-        return -ENOMEM;
+        return ret < 0 ? ret : -ENOMEM;
     }
     for (i = 0; i < n; i++)
         h[delay + i] = rir[i] * room_db(e->gain_db);
@@ -234,6 +254,18 @@ static bool is_time(const struct room_air *a, const struct room_user *u)
     return false;
 }
 
+void room_air_say(struct room_air *a, const float *x, size_t n)
+{
+    a->aloud = x;
+    a->aloud_n = n;
+    a->aloud_from = a->now;
+}
+
+static float aloud_sample(const struct room_air *a)
+{
+    return a->now - a->aloud_from < a->aloud_n ? a->aloud[a->now - a->aloud_from] : 0;
+}
+
 static float user_sample(struct room_air *a)
 {
     const struct said *s;
@@ -271,7 +303,7 @@ static void step(struct room_air *a)
         tell(a, ROOM_ECHO, a->now, a->next_path++);
     }
     listen_to_speaker(a, speaker);
-    said = user_sample(a);
+    said = user_sample(a) + aloud_sample(a);
     heard = room_conv_step(a->conv, room_distort((float)speaker / 32768, a->k->drive, a->clip));
     heard += said;
     if (a->noise_level > 0)

@@ -44,6 +44,10 @@ int room_air_new(struct room_air **out, const struct room_knobs *k, const struct
 void room_air_play(struct room_air *a, uint64_t at, const int16_t *x, size_t n);
 void room_air_cut(struct room_air *a, uint64_t from); /* the speaker is silent from there on */
 
+/* The user says x[0..n) from now on, besides what the knobs make them say; borrowed until it is
+ * over or replaced. n 0: falls silent. */
+void room_air_say(struct room_air *a, const float *x, size_t n);
+
 /* Lets time pass until `to` samples of the microphone are known. */
 void room_air_advance(struct room_air *a, uint64_t to);
 uint64_t room_air_now(const struct room_air *a);

@@ -346,18 +346,28 @@ static double hann(double x, double half)
     return fabs(x) >= half ? 0 : 0.5 + 0.5 * cos(PI * x / half);
 }
 
+/* The sum of ring[whole + i] sinc(part - i) hann(part - i). The sines of all taps come from those
+ * of the first: sin(pi (part - i)) only changes its sign, and the window's cosine turns by pi/HALF.
+ */
 float room_between(const int16_t *ring, size_t mask, double at)
 {
+    const double turn_cos = cos(PI / ROOM_SINC_HALF), turn_sin = sin(PI / ROOM_SINC_HALF);
     int64_t whole = (int64_t)floor(at);
-    double part = at - (double)whole, sum = 0;
+    double part = at - (double)whole, first = part - (1 - ROOM_SINC_HALF), sum = 0;
+    double wave = sin(PI * first), c = cos(PI * first / ROOM_SINC_HALF);
+    double s = sin(PI * first / ROOM_SINC_HALF);
     int i;
 
+    if (fabs(at - round(at)) < 1e-9)
+        return (float)ring[(size_t)round(at) & mask] / 32768;
     for (i = 1 - ROOM_SINC_HALF; i <= ROOM_SINC_HALF; i++) {
-        double d = part - i;
+        double d = part - i, next = c * turn_cos + s * turn_sin;
 
-        if (whole + i < 0)
-            continue;
-        sum += sinc(d) * hann(d, ROOM_SINC_HALF) * ring[(size_t)(whole + i) & mask];
+        if (whole + i >= 0)
+            sum += wave / (PI * d) * (0.5 + 0.5 * c) * ring[(size_t)(whole + i) & mask];
+        s = s * turn_cos - c * turn_sin;
+        c = next;
+        wave = -wave;
     }
     return (float)(sum / 32768);
 }

@@ -131,6 +131,10 @@ static bool echo_word(struct room_echo *e, const char *key, const char *value)
         return real(value, -120, 40, &e->gain_db);
     if (strcmp(key, "t60") == 0)
         return whole(value, 0, 5000, &e->t60_ms);
+    if (strcmp(key, "base") == 0)
+        return seed(value, &e->base);
+    if (strcmp(key, "share") == 0)
+        return real(value, 0, 1, &e->share);
     return strcmp(key, "seed") == 0 && seed(value, &e->seed);
 }
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define ROOM_USERS  64
-#define ROOM_ECHOES 16
+#define ROOM_ECHOES 64
 #define ROOM_TIMES  64
 #define ROOM_PATH   1024
 
@@ -29,6 +29,8 @@ struct room_echo { /* the way from the speaker to the microphone, from at_ms on 
     int at_ms, delay_ms, t60_ms;
     float gain_db;
     uint64_t seed;
+    uint64_t base; /* with share > 0: this much of the room of that seed, the rest of seed's */
+    float share;   /* 0..1, as an amplitude */
 };
 
 struct room_times { /* rising, in ms */

@@ -212,6 +212,38 @@ static void the_echo_path_changes_at_its_time(void **state)
     assert_int_equal(f->heard.count[ROOM_ECHO], 2);
 }
 
+/* 10 ms of room after a click in one with this echo. */
+static void click_response(struct fixture *f, const char *echo, int16_t *response)
+{
+    int16_t click = 20000;
+
+    f->k.echoes = 0;
+    f->heard.n = 0;
+    knob(f, echo);
+    open_room(f);
+    room_air_play(f->air, 0, &click, 1);
+    room_air_advance(f->air, 200);
+    memcpy(response, f->heard.mic, 200 * sizeof *response);
+    room_air_free(f->air);
+    f->air = NULL;
+}
+
+static void a_path_that_shares_most_of_a_room_sounds_much_like_it(void **state)
+{
+    struct fixture *f = *state;
+    int16_t room[200], other[200], near[200], same[200];
+    int i;
+
+    click_response(f, "echo=delay:0 gain:0 t60:200 seed:7", room);
+    click_response(f, "echo=delay:0 gain:0 t60:200 seed:8", other);
+    click_response(f, "echo=delay:0 gain:0 t60:200 seed:8 base:7 share:0.8", near);
+    click_response(f, "echo=delay:0 gain:0 t60:200 seed:8 base:7 share:1", same);
+    assert_memory_not_equal(room, other, sizeof room);
+    assert_memory_equal(room, same, sizeof room);
+    for (i = 0; i < 200; i++)
+        assert_true(fabs(near[i] - 0.6 * other[i] - 0.8 * room[i]) < 2);
+}
+
 static void a_drifting_speaker_moves_against_the_microphone(void **state)
 {
     struct fixture *f = *state;
@@ -272,6 +304,24 @@ static void user_audio_waits_until_the_speaker_has_fallen_silent(void **state)
     assert_int_equal(f->heard.said[12999 + 8000], 0);
     assert_int_not_equal(f->heard.said[12999 + 8001], 0);
     assert_int_equal(f->heard.at[ROOM_SPEAKER_OFF], 13000);
+}
+
+static void the_user_says_what_they_are_told_from_now_on(void **state)
+{
+    static const float x[100] = {0.25f, 0.5f, [99] = -0.25f};
+    struct fixture *f = *state;
+    size_t i;
+
+    open_room(f);
+    room_air_advance(f->air, 1000);
+    room_air_say(f->air, x, 100);
+    room_air_advance(f->air, 2000);
+    for (i = 0; i < 2000; i++) {
+        int want = i == 1000 ? 8192 : i == 1001 ? 16384 : i == 1099 ? -8192 : 0;
+
+        assert_int_equal(f->heard.said[i], want);
+        assert_int_equal(f->heard.mic[i], want);
+    }
 }
 
 static void noise_has_its_level(void **state)
@@ -348,10 +398,12 @@ int main(void)
         TEST(a_cut_silences_what_was_still_to_come),
         TEST(a_ring_that_goes_round_plays_nothing_twice),
         TEST(the_echo_path_changes_at_its_time),
+        TEST(a_path_that_shares_most_of_a_room_sounds_much_like_it),
         TEST(a_drifting_speaker_moves_against_the_microphone),
         TEST(user_audio_comes_at_its_time),
         TEST(user_audio_follows_the_first_speaker_sound),
         TEST(user_audio_waits_until_the_speaker_has_fallen_silent),
+        TEST(the_user_says_what_they_are_told_from_now_on),
         TEST(noise_has_its_level),
         TEST(a_muted_microphone_captures_zeros),
         TEST(the_future_is_not_heard),
