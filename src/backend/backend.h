@@ -58,7 +58,7 @@ struct backend_caps {
     int input_hz;        /* rate that append takes */
     bool turn_detection; /* ends turns by itself; else commit ends them */
     bool wants_silence;  /* append silence too */
-    bool can_truncate;   /* truncate is there */
+    bool can_truncate;   /* truncate and remembered are there */
 };
 
 struct backend {
@@ -90,6 +90,10 @@ struct backend_ops {
     /* Only the first played_ms of the item's speech were heard: the memory of the conversation
      * keeps no more. */
     void (*truncate)(struct backend *b, uint32_t item, double played_ms);
+
+    /* The item's text as the memory of the conversation keeps it: after truncate, what was heard of
+     * it. Borrowed until the next call; NULL when nothing is known of that item. */
+    const char *(*remembered)(struct backend *b, uint32_t item);
 
     /* Drops every turn in hand, without further events, and starts a conversation without memory.
      * Sample counts start again at 0. */

@@ -232,6 +232,11 @@ static void local_truncate(struct backend *b, uint32_t item, double played_ms)
     turns_truncate(self(b)->turns, item, played_ms);
 }
 
+static const char *local_remembered(struct backend *b, uint32_t item)
+{
+    return turns_remembered(self(b)->turns, item);
+}
+
 static void local_forget(struct backend *b)
 {
     listen_clear(self(b)->ear);
@@ -271,6 +276,7 @@ static const struct backend_ops ops = {
     .send_text = local_send_text,
     .cancel = local_cancel,
     .truncate = local_truncate,
+    .remembered = local_remembered,
     .forget = local_forget,
     .close = local_close,
 };

@@ -10,9 +10,14 @@
  */
 #define MAX_ENTRIES 400
 
+#define FIRST_MS    2400.0 /* how fast a voice speaks, until it has shown it: so long... */
+#define FIRST_BYTES 40.0   /* ... for so much text */
+
+/* A clause of a reply. */
 struct span {
     char *text;
-    double end_ms;
+    uint32_t id;
+    double end_ms; /* in the reply's speech; below 0: not spoken to its end yet */
 };
 
 struct entry {
@@ -22,11 +27,14 @@ struct entry {
     struct buf text;
     struct span *spans;
     size_t span_count;
+    double speech_ms; /* that there is so far */
+    double spoken_ms; /* ... of it in clauses that are complete */
 };
 
 struct memory {
     struct entry *entries;
     size_t count;
+    double voice_ms, voice_bytes; /* what the voice has spoken so far */
     struct chat_message messages[MAX_ENTRIES];
 };
 
@@ -72,6 +80,8 @@ int memory_new(struct memory **out, const char *instructions)
         free(m);
         return -ENOMEM;
     }
+    m->voice_ms = FIRST_MS;
+    m->voice_bytes = FIRST_BYTES;
     buf_adds(&append(m, CHAT_SYSTEM)->text, instructions);
     *out = m;
     return 0;
@@ -94,7 +104,7 @@ int memory_user(struct memory *m, const char *text)
     return checked(en);
 }
 
-int memory_reply(struct memory *m, uint32_t item)
+int memory_reply_begin(struct memory *m, uint32_t item)
 {
     append(m, CHAT_ASSISTANT)->item = item;
     return 0;
@@ -118,7 +128,7 @@ int memory_reply_text(struct memory *m, uint32_t item, const char *text)
     return checked(en);
 }
 
-int memory_reply_span(struct memory *m, uint32_t item, const char *text, double end_ms)
+int memory_reply_clause(struct memory *m, uint32_t item, uint32_t id, const char *text)
 {
     struct entry *en = find(m, item);
     struct span *spans;
@@ -133,20 +143,71 @@ int memory_reply_span(struct memory *m, uint32_t item, const char *text, double 
     copy = strdup(text);
     if (copy == NULL)
         return -ENOMEM;
-    spans[en->span_count++] = (struct span){copy, end_ms};
+    spans[en->span_count++] = (struct span){copy, id, -1};
     return 0;
 }
 
-/* The words of `text` that end within the first `share` of it: speech is taken to be even within a
- * clause. */
+void memory_reply_speech(struct memory *m, uint32_t item, double speech_ms)
+{
+    struct entry *en = find(m, item);
+
+    if (en != NULL)
+        en->speech_ms = speech_ms;
+}
+
+void memory_reply_spoken(struct memory *m, uint32_t item, uint32_t id, double end_ms)
+{
+    struct entry *en = find(m, item);
+
+    for (size_t i = 0; en != NULL && i < en->span_count; i++) {
+        struct span *s = &en->spans[i];
+        if (s->id != id || s->end_ms >= 0)
+            continue;
+        s->end_ms = end_ms;
+        if (end_ms > en->spoken_ms) {
+            m->voice_ms += end_ms - en->spoken_ms;
+            m->voice_bytes += (double)strlen(s->text);
+            en->spoken_ms = end_ms;
+        }
+    }
+}
+
+/* The words of `text` that end within the first `share` of it. */
 static size_t words_within(const char *text, double share)
 {
-    size_t n = strlen(text), limit = (size_t)(share * (double)n), end = 0;
+    size_t n = strlen(text), end = 0;
+    double limit = share * (double)n;
 
     for (size_t i = 1; i <= n; i++)
-        if ((text[i] == ' ' || text[i] == '\0') && i <= limit)
+        if ((text[i] == ' ' || text[i] == '\0') && (double)i <= limit)
             end = i;
     return end;
+}
+
+static double guess_ms(const struct memory *m, const char *text)
+{
+    return (double)strlen(text) * m->voice_ms / m->voice_bytes;
+}
+
+/* Keeps of a clause what was heard when played_ms of the reply were; returns where it ends. */
+static double keep_heard(const struct memory *m, struct entry *en, const struct span *s,
+                         double start_ms, double played_ms)
+{
+    double end_ms = s->end_ms;
+    size_t n;
+
+    if (end_ms < 0) {
+        end_ms = start_ms + guess_ms(m, s->text);
+        if (end_ms < en->speech_ms)
+            end_ms = en->speech_ms;
+    }
+    if (end_ms <= start_ms || played_ms <= start_ms) /* the voice had nothing for it, or not yet */
+        return start_ms;
+    n = words_within(s->text, (played_ms - start_ms) / (end_ms - start_ms));
+    if (en->text.len > 0 && n > 0)
+        buf_adds(&en->text, " ");
+    buf_add(&en->text, s->text, n);
+    return end_ms;
 }
 
 void memory_reply_cut(struct memory *m, uint32_t item, double played_ms)
@@ -154,20 +215,19 @@ void memory_reply_cut(struct memory *m, uint32_t item, double played_ms)
     struct entry *en = find(m, item);
     double start_ms = 0;
 
-    if (en == NULL || en->cut || (en->span_count == 0 && played_ms > 0))
+    if (en == NULL || en->cut)
         return;
     en->cut = true;
     buf_clear(&en->text);
-    for (size_t i = 0; i < en->span_count && start_ms < played_ms; i++) {
-        const struct span *s = &en->spans[i];
-        size_t n = strlen(s->text);
-        if (s->end_ms > played_ms)
-            n = words_within(s->text, (played_ms - start_ms) / (s->end_ms - start_ms));
-        if (en->text.len > 0 && n > 0)
-            buf_adds(&en->text, " ");
-        buf_add(&en->text, s->text, n);
-        start_ms = s->end_ms;
-    }
+    for (size_t i = 0; i < en->span_count && played_ms > 0; i++)
+        start_ms = keep_heard(m, en, &en->spans[i], start_ms, played_ms);
+}
+
+const char *memory_reply(struct memory *m, uint32_t item)
+{
+    struct entry *en = find(m, item);
+
+    return en != NULL ? buf_str(&en->text) : NULL;
 }
 
 const struct chat_message *memory_messages(struct memory *m, size_t *count)

@@ -26,7 +26,6 @@ struct held {
 struct saying {
     struct saying *next;
     uint32_t id; /* of the request */
-    char text[];
 };
 
 struct turn_in_hand {
@@ -351,7 +350,6 @@ void turns_on_stt(struct turns *ts, const struct engine_event *ev)
 
 static void say(struct turns *ts, struct turn_in_hand *t, const char *text)
 {
-    size_t n = strlen(text) + 1;
     struct saying *s;
     struct engine_request r = {.id = ++ts->next_id, .text = text};
 
@@ -359,7 +357,7 @@ static void say(struct turns *ts, struct turn_in_hand *t, const char *text)
         t->clause_ns = clock_ns();
     if (!ts->config.speak || t->dead || t->cancelled)
         return;
-    s = malloc(sizeof *s + n);
+    s = malloc(sizeof *s);
     if (s == NULL || ts->tts->ops->submit(ts->tts, &r) < 0) {
         free(s);
         out_of_memory(ts);
@@ -367,9 +365,9 @@ static void say(struct turns *ts, struct turn_in_hand *t, const char *text)
     }
     s->next = NULL;
     s->id = r.id;
-    memcpy(s->text, text, n);
     *t->last_saying = s;
     t->last_saying = &s->next;
+    memory_reply_clause(ts->memory, t->item, r.id, text);
 }
 
 static void say_clauses(struct turns *ts, struct turn_in_hand *t, bool end)
@@ -416,7 +414,7 @@ static void answer(struct turns *ts, struct turn_in_hand *t)
         goto out;
     }
     t->llm_id = r.id;
-    memory_reply(ts->memory, t->item);
+    memory_reply_begin(ts->memory, t->item);
 out:
     buf_free(&words);
 }
@@ -470,6 +468,7 @@ static void on_speech(struct turns *ts, struct turn_in_hand *t, const struct eng
     if (t->audio_ns == 0)
         t->audio_ns = clock_ns();
     t->speech_ms += (double)count * 1000 / ev->rate_hz;
+    memory_reply_speech(ts->memory, t->item, t->speech_ms);
     emit(ts, t,
          (struct backend_event){.type = BACKEND_REPLY_AUDIO,
                                 .samples = ev->samples + skip,
@@ -488,7 +487,7 @@ void turns_on_tts(struct turns *ts, const struct engine_event *ev)
         on_speech(ts, t, ev);
         return;
     }
-    memory_reply_span(ts->memory, t->item, s->text, t->speech_ms);
+    memory_reply_spoken(ts->memory, t->item, s->id, t->speech_ms);
     t->sayings = s->next;
     if (t->sayings == NULL)
         t->last_saying = &t->sayings;
@@ -634,6 +633,11 @@ void turns_drop(struct turns *ts)
 void turns_truncate(struct turns *ts, uint32_t item, double played_ms)
 {
     memory_reply_cut(ts->memory, item, played_ms);
+}
+
+const char *turns_remembered(struct turns *ts, uint32_t item)
+{
+    return memory_reply(ts->memory, item);
 }
 
 void turns_forget(struct turns *ts)

@@ -42,7 +42,8 @@ void turns_warm_up(struct turns *ts); /* lets the language model read the system
 void turns_cancel(struct turns *ts); /* the reply in hand */
 void turns_drop(struct turns *ts);   /* the turn being heard; its last piece may come yet */
 void turns_truncate(struct turns *ts, uint32_t item, double played_ms);
-void turns_forget(struct turns *ts); /* every turn, and the memory */
+const char *turns_remembered(struct turns *ts, uint32_t item); /* as in backend.h */
+void turns_forget(struct turns *ts);                           /* every turn, and the memory */
 
 /* Samples of speech that wait for speech-to-text; three turns or more waiting count as a minute
  * each. */

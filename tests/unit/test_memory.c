@@ -1,4 +1,5 @@
 /* What the language model is told of the conversation. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -38,8 +39,16 @@ static void assert_messages(struct memory *m, const char *const *texts, size_t n
 static void exchange(struct memory *m, uint32_t item, const char *user, const char *reply)
 {
     memory_user(m, user);
-    memory_reply(m, item);
+    memory_reply_begin(m, item);
     memory_reply_text(m, item, reply);
+}
+
+/* A clause that the voice has spoken to its end. */
+static void clause(struct memory *m, uint32_t item, uint32_t id, const char *text, double end_ms)
+{
+    memory_reply_clause(m, item, id, text);
+    memory_reply_speech(m, item, end_ms);
+    memory_reply_spoken(m, item, id, end_ms);
 }
 
 static void the_prompt_comes_first_and_replies_grow(void **state)
@@ -56,7 +65,7 @@ static void a_reply_that_is_still_empty_is_left_out(void **state)
     struct memory *m = *state;
 
     memory_user(m, "hello");
-    memory_reply(m, 1);
+    memory_reply_begin(m, 1);
     ASSERT_MESSAGES(m, "be kind", "hello");
 }
 
@@ -65,9 +74,9 @@ static void a_reply_is_cut_to_the_words_that_were_heard(void **state)
     struct memory *m = *state;
 
     exchange(m, 7, "count", "One two. Three four five six. Seven.");
-    memory_reply_span(m, 7, "One two.", 1000);
-    memory_reply_span(m, 7, "Three four five six.", 3000);
-    memory_reply_span(m, 7, "Seven.", 4000);
+    clause(m, 7, 1, "One two.", 1000);
+    clause(m, 7, 2, "Three four five six.", 3000);
+    clause(m, 7, 3, "Seven.", 4000);
     memory_reply_cut(m, 7, 2100);
     ASSERT_MESSAGES(m, "be kind", "count", "One two. Three four");
 }
@@ -77,12 +86,105 @@ static void what_comes_after_the_cut_is_ignored(void **state)
     struct memory *m = *state;
 
     exchange(m, 7, "count", "One two.");
-    memory_reply_span(m, 7, "One two.", 1000);
+    clause(m, 7, 4, "One two.", 1000);
     memory_reply_cut(m, 7, 1000);
     memory_reply_text(m, 7, " Three.");
-    memory_reply_span(m, 7, "Three.", 2000);
+    clause(m, 7, 5, "Three.", 2000);
     memory_reply_cut(m, 7, 5000);
     ASSERT_MESSAGES(m, "be kind", "count", "One two.");
+}
+
+/* Half of the first clause was heard, and nobody knows yet how long it will be: about 60 ms for
+ * each letter, with the voice still unknown. */
+static void a_reply_that_is_cut_in_its_first_clause_keeps_the_words_heard(void **state)
+{
+    struct memory *m = *state;
+
+    exchange(m, 7, "count", "One two three four five six, seven.");
+    memory_reply_clause(m, 7, 1, "One two three four five six,"); /* 28 letters: 1680 ms */
+    memory_reply_speech(m, 7, 500);
+    memory_reply_cut(m, 7, 820); /* 13.7 of them */
+    ASSERT_MESSAGES(m, "be kind", "count", "One two three");
+}
+
+static void the_voice_shows_how_fast_it_speaks(void **state)
+{
+    struct memory *m = *state;
+    char slow[1001];
+
+    memset(slow, 'a', sizeof slow - 1);
+    slow[sizeof slow - 1] = '\0';
+    exchange(m, 1, "read", slow);
+    clause(m, 1, 1, slow, 1e6); /* a second for each letter */
+    exchange(m, 7, "count", "One two three four five six.");
+    memory_reply_clause(m, 7, 2, "One two three four five six.");
+    memory_reply_cut(m, 7, 10000);
+    ASSERT_MESSAGES(m, "be kind", "read", slow, "count", "One two");
+}
+
+/* More of the clause was made than was guessed for all of it. */
+static void a_clause_lasts_at_least_as_long_as_what_there_is_of_it(void **state)
+{
+    struct memory *m = *state;
+
+    exchange(m, 7, "count", "One two three four.");
+    memory_reply_clause(m, 7, 1, "One two three four.");
+    memory_reply_speech(m, 7, 19000);
+    memory_reply_cut(m, 7, 8000);
+    ASSERT_MESSAGES(m, "be kind", "count", "One two");
+}
+
+static void clauses_that_were_not_begun_were_not_heard(void **state)
+{
+    struct memory *m = *state;
+
+    exchange(m, 7, "count", "One two. Three four five. Six.");
+    clause(m, 7, 1, "One two.", 1000);
+    memory_reply_clause(m, 7, 2, "Three four five.");
+    memory_reply_clause(m, 7, 3, "Six.");
+    memory_reply_cut(m, 7, 1000);
+    ASSERT_MESSAGES(m, "be kind", "count", "One two.");
+}
+
+static void a_clause_that_the_voice_failed_at_was_not_heard(void **state)
+{
+    struct memory *m = *state;
+
+    exchange(m, 7, "count", "One two. Three. Four five.");
+    clause(m, 7, 1, "One two.", 1000);
+    clause(m, 7, 2, "Three.", 1000);
+    clause(m, 7, 3, "Four five.", 2000);
+    memory_reply_cut(m, 7, 1900);
+    ASSERT_MESSAGES(m, "be kind", "count", "One two. Four");
+}
+
+static void what_is_remembered_of_a_reply_can_be_asked_for(void **state)
+{
+    struct memory *m = *state;
+
+    exchange(m, 7, "count", "One two.");
+    clause(m, 7, 1, "One two.", 1000);
+    assert_string_equal(memory_reply(m, 7), "One two.");
+    memory_reply_cut(m, 7, 600);
+    assert_string_equal(memory_reply(m, 7), "One");
+    assert_null(memory_reply(m, 8));
+}
+
+/* What has no number, and what is about a reply that nobody knows. */
+static void nonsense_does_no_harm(void **state)
+{
+    struct memory *m = *state;
+
+    memory_reply_clause(m, 9, 1, "no");
+    memory_reply_speech(m, 9, 100);
+    memory_reply_spoken(m, 9, 1, 100);
+    memory_reply_cut(m, 9, 100);
+    exchange(m, 7, "count", "One two.");
+    memory_reply_spoken(m, 7, 5, 100);
+    clause(m, 7, 1, "One two.", -5);
+    memory_reply_spoken(m, 7, 1, 50);
+    memory_reply_cut(m, 7, (double)NAN);
+    ASSERT_MESSAGES(m, "be kind", "count");
 }
 
 static void a_reply_of_which_nothing_was_heard_is_forgotten(void **state)
@@ -90,7 +192,7 @@ static void a_reply_of_which_nothing_was_heard_is_forgotten(void **state)
     struct memory *m = *state;
 
     exchange(m, 7, "count", "One two.");
-    memory_reply_span(m, 7, "One two.", 1000);
+    clause(m, 7, 6, "One two.", 1000);
     memory_reply_cut(m, 7, 0);
     ASSERT_MESSAGES(m, "be kind", "count");
 }
@@ -147,6 +249,18 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reply_is_cut_to_the_words_that_were_heard, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_comes_after_the_cut_is_ignored, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_reply_that_is_cut_in_its_first_clause_keeps_the_words_heard, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_voice_shows_how_fast_it_speaks, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_clause_lasts_at_least_as_long_as_what_there_is_of_it,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(clauses_that_were_not_begun_were_not_heard, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_clause_that_the_voice_failed_at_was_not_heard, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_is_remembered_of_a_reply_can_be_asked_for, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(nonsense_does_no_harm, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reply_of_which_nothing_was_heard_is_forgotten, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(rollback_forgets_what_came_after_the_mark, setup, teardown),
