@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "audio/playqueue.h"
 #include "audio/playring.h"
@@ -52,6 +53,7 @@ struct duplex {
     int64_t quiet_ns; /* since the last callback was seen */
 
     /* Between worker and control thread. */
+    _Atomic bool muted;
     _Atomic bool lost_news;
 };
 
@@ -294,9 +296,24 @@ out:
     return rc;
 }
 
+void duplex_mute(struct duplex *d, bool on)
+{
+    atomic_store(&d->muted, on);
+}
+
+void duplex_barge(struct duplex *d, bool on)
+{
+    (void)d;
+    (void)on;
+}
+
 size_t duplex_read(struct duplex *d, int16_t *x, size_t n, int64_t *at_ns)
 {
-    return d->heard != NULL ? timering_read(d->heard, x, n, at_ns) : 0;
+    size_t got = d->heard != NULL ? timering_read(d->heard, x, n, at_ns) : 0;
+
+    if (atomic_load(&d->muted))
+        memset(x, 0, got * sizeof *x);
+    return got;
 }
 
 int duplex_play(struct duplex *d, uint32_t item, int rate_hz, const int16_t *x, size_t n)
