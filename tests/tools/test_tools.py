@@ -124,7 +124,7 @@ def fake_test(path, script):
 
 
 def run_tests(*arguments):
-    environment = {k: v for k, v in os.environ.items() if k != "HULLO_RESULTS"}
+    environment = {k: v for k, v in os.environ.items() if k not in ("HULLO_RESULTS", "HULLO_FAILED")}
     return run(sys.executable, TOOLS / "run.py", *arguments, env=environment)
 
 
@@ -160,6 +160,73 @@ def test_the_runner_fails_when_a_check_does():
 
 def test_the_runner_fails_when_nothing_ran(tmp_path):
     assert run_tests("--pytest", tmp_path).returncode == 1
+
+
+def tail_of_failures(output):
+    """The lines from the first excerpt on."""
+    lines = output.splitlines()
+    return lines[next(i for i, line in enumerate(lines) if line.startswith("--- failed: ")):]
+
+
+def test_the_runner_ends_with_what_failed_and_why(tmp_path):
+    bad = fake_test(
+        tmp_path / "test_bad",
+        'echo "[ RUN      ] a_thing"; echo "3 != 4"; echo "[  FAILED  ] a_thing"; echo "[ RUN      ] another"\n'
+        'echo "[       OK ] another"; echo "[  PASSED  ] 1 test(s)."; echo "[  FAILED  ] 1 test(s), listed below:"\n'
+        'for i in $(seq 90); do echo "frame $i"; done; echo "SUMMARY: a leak"; exit 1\n',
+    )
+    good = [fake_test(tmp_path / f"test_good{i}", 'echo "[  PASSED  ] 1 test(s)."\n') for i in range(50)]
+    write(tmp_path / "suite/test_b.py", "def test_x():\n    assert 1 == 2, 'one is not two'\ndef test_y(): pass\n")
+    write(tmp_path / "suite/test_c.py", "def test_z(no_such_fixture): pass\n")
+    result = run_tests("--unit", bad, *good, "--pytest", tmp_path / "suite", "--check", "c: echo wrong; exit 3")
+    tail = tail_of_failures(result.stdout)
+    assert result.returncode == 1 and tail[-1] == "52 passed, 4 failed, 0 skipped"
+    assert tail[-5:-1] == [
+        "failed: check c", "failed: unit test_bad", "failed: test_b::test_x", "failed: test_c::test_z"
+    ]
+    text = "\n".join(tail)
+    for reason in ("wrong", "3 != 4", "SUMMARY: a leak", "exit status 1", "one is not two", "no_such_fixture"):
+        assert reason in text, reason
+    assert "test_x" in text and "another" not in text and len(tail) < 4 * 27 + 5
+
+
+@pytest.fixture
+def ci(tmp_path):
+    """A copy of .ci/run in a folder of its own, with a `make` that does what the test says."""
+    script = fake_test(tmp_path / ".ci/run", "")
+    shutil.copy(ROOT / ".ci/run", script)
+    write(tmp_path / "deps/bootstrap.sh", "exit 0\n")
+
+    def run_it(make):
+        fake_test(tmp_path / "bin/make", make)
+        return run("sh", script, env={**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"})
+
+    return run_it
+
+
+COUNTED = 'case "$*" in *test|*counted) echo "3 0 1" >>"$HULLO_RESULTS";; esac\n'
+
+
+def test_ci_adds_up_tests_and_gates(ci):
+    result = ci(COUNTED)
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[-1] == "17 passed, 0 failed, 4 skipped"
+    assert "failed:" not in result.stdout
+
+
+def test_ci_ends_with_what_failed_in_which_step(ci):
+    result = ci(
+        'case "$*" in\n'
+        '*thread*) echo "2 1 0" >>"$HULLO_RESULTS"; printf -- "--- failed: unit test_a\\nwhy\\nfailed: unit test_a\\n" >>"$HULLO_FAILED"; exit 2;;\n'
+        '*LOCAL=0*) echo "0 0 0" >>"$HULLO_RESULTS"; echo nothing ran; exit 2;;\n'
+        '*lint) seq 100; echo "a bad line" >&2; exit 2;;\n'
+        "esac\n" + COUNTED
+    )
+    tail = tail_of_failures(result.stdout)
+    assert result.returncode == 1
+    assert tail[-1] == "12 passed, 3 failed, 2 skipped"
+    assert tail[-4:-1] == ["failed in 'lint': lint", "failed in 'no local engines': no local engines", "failed in 'thread': unit test_a"]
+    assert {"a bad line", "nothing ran", "why"} < set(tail) and "50" not in tail and len(tail) < 40
 
 
 @pytest.fixture
