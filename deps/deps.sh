@@ -3,7 +3,9 @@
 #   deps.sh prefix    prints the folder that holds include/, lib/ and flags.mk, there already or not
 #   deps.sh install   fills it: a library that pkg-config knows is used as it is, the rest comes from deps.lock
 #   deps.sh bytes     prints how many bytes install would fetch
-#   deps.sh venv      prints the Python of the tests' virtual environment, which it makes when it is not there
+#   deps.sh venv [REQUIREMENTS]
+#                     prints the Python of a virtual environment, that of the tests or one with the packages of another
+#                     list; makes it when it is not there
 # CPU=native (default): for this machine's CPU. CPU=portable: for any CPU of its architecture (x86-64-v2, armv8-a).
 # Everything lies in ${XDG_CACHE_HOME:-~/.cache}/hullo: archives in downloads/, kept for the next time; a prefix
 # in deps/KEY, where the key covers the lock, these flags, the system and the CPU's features, so that a cache
@@ -247,19 +249,20 @@ build() {
 }
 
 venv() {
+    requirements=${1:-$here/../tests/requirements.txt}
     key=$({
-        cat "$here/../tests/requirements.txt"
+        cat "$requirements"
         "$PYTHON" -c 'import sys, platform; print(sys.version, sys.base_prefix, platform.machine(), platform.libc_ver())'
     } | digest | cut -c 1-16)
     environment=$cache/venv/$key
     if [ ! -e "$environment/complete" ]; then
-        say "making the tests' Python environment in $environment"
+        say "making a Python environment in $environment"
         rm -rf "$environment"
         "$PYTHON" -m venv "$environment" >&2
         for try in 1 2 3; do
             ! "$environment/bin/python" -m pip install -q --disable-pip-version-check --timeout 20 --retries 2 \
-                --no-deps --only-binary=:all: --require-hashes -r "$here/../tests/requirements.txt" >&2 || break
-            [ $try != 3 ] || die "the tests' Python packages could not be fetched: see above"
+                --no-deps --only-binary=:all: --require-hashes -r "$requirements" >&2 || break
+            [ $try != 3 ] || die "the packages of '$requirements' could not be fetched: see above"
             sleep $((try * 2))
         done
         touch "$environment/complete"
@@ -279,7 +282,7 @@ try:
 except OSError:
     print("waiting for another build to finish its share of this", file=sys.stderr)
     fcntl.flock(lock, fcntl.LOCK_EX)
-os.execvp(sys.argv[2], sys.argv[2:])' "$cache/deps/.lock" sh "$here/deps.sh" "$1"
+os.execvp(sys.argv[2], sys.argv[2:])' "$cache/deps/.lock" sh "$here/deps.sh" "$@"
 }
 
 # What make was told concerns hullo, not the libraries that it shares with other builds.
@@ -311,11 +314,11 @@ bytes)
     echo $total
     ;;
 venv)
-    [ -n "${HULLO_DEPS_LOCKED-}" ] || locked venv
-    venv
+    [ -n "${HULLO_DEPS_LOCKED-}" ] || locked "$@"
+    venv "${2-}"
     ;;
 *)
-    say "usage: deps.sh prefix|install|bytes|venv"
+    say "usage: deps.sh prefix|install|bytes|venv [REQUIREMENTS]"
     exit 2
     ;;
 esac

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import duplex_rooms
 import speech
-from measure import BUILD, cache_folder, emit, load, quantile, skip
+from measure import BUILD, TOP, cache_folder, emit, load, quantile, skip
 from duplex_noises import KINDS
 
-RUN = BUILD / "bench" / "duplex_run"
+HERE = Path(__file__).resolve().parent
+RUN, PEERS = BUILD / "bench" / "duplex_run", BUILD / "bench" / "duplex_peers"
 MISSED_MS = 1900
 COUNTS = {"real": 40, "synthetic": 8, "noise": 20, "backchannel": 12}
 
@@ -137,6 +138,118 @@ def say(*words):
     print(*words, file=sys.stderr)
 
 
+# --- the same scenes, recorded, for several front ends
+
+PEER_TRIALS, PEER_ALONE_S = 16, 90
+FRONTS = ("chain", "speex", "preprocess", "nothing")
+HZ = 16000
+
+
+def record(room, folder, counts):
+    """A tape of the room in which the assistant never stops; its prefix."""
+    plan = duplex_rooms.plan(room, folder, PEER_ALONE_S, real=counts)
+    prefix = str(Path(folder) / room.name)
+    done = subprocess.run([str(RUN), "--record", prefix, str(plan)], capture_output=True, text=True, check=True)
+    trials = [json.loads(line) for line in done.stdout.splitlines()]
+    with open(prefix + ".trials", "w", encoding="ascii") as f:
+        for t in trials:
+            if t["type"] == "trial":
+                f.write("%d %d\n" % (t["at_s"] * HZ, t["at_s"] * HZ + t["said_ms"] * HZ / 1000))
+    return prefix
+
+
+def aec3(prefix, ppm, python):
+    """Makes PREFIX.out; the CPU that it took, percent of a core."""
+    done = subprocess.run(
+        [python, str(HERE / "duplex_aec3.py"), prefix, str(ppm)], capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        print("AEC3: %s" % done.stderr.strip()[-300:], file=sys.stderr)
+        return None
+    return float(done.stdout)
+
+
+def run_peers(room, python):
+    """Each front end's figures for one room."""
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = record(room, folder, 0 if room in duplex_rooms.ERLE else PEER_TRIALS)
+        fronts = list(FRONTS)
+        cpu = aec3(prefix, room.ppm, python) if python else None
+        if cpu is not None:
+            fronts.append("file")
+        out = {}
+        for front in fronts:
+            command = [str(PEERS), front, prefix, str(room.delay_ms), str(room.ppm)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            out["aec3" if front == "file" else front] = json.loads(done.stdout)
+        if cpu is not None:
+            out["aec3"]["cpu_percent"] = cpu
+        return {"room": room, "fronts": out}
+
+
+def peer_python():
+    """The environment with the peer's packages, or None where it cannot be had."""
+    requirements = str(HERE / "requirements.txt")
+    made = subprocess.run(["sh", str(TOP / "deps/deps.sh"), "venv", requirements], capture_output=True, text=True)
+    if made.returncode != 0:
+        print("no AEC3: %s" % made.stderr.strip()[-300:], file=sys.stderr)
+        return None
+    return made.stdout.strip()
+
+
+def one_rule(trials):
+    caught = [ms for ms in trials if ms is not None]
+    return {
+        "n": len(trials),
+        "missed_percent": percent(len(trials) - len(caught), len(trials)),
+        "p50_ms": rounded(quantile(caught, 0.5), 0) if caught else None,
+        "p90_ms": rounded(quantile(caught, 0.9), 0) if caught else None,
+    }
+
+
+def side_by_side(results):
+    """Means over rooms; dB of rooms are averaged as they are."""
+    out = {}
+    speaking = [r for r in results if r["room"] not in duplex_rooms.ERLE]
+    for front in results[0]["fronts"]:
+        of = [(r["room"], r["fronts"][front]) for r in speaking if front in r["fronts"]]
+        if not of:
+            continue
+        mean = lambda values: rounded(sum(values) / len(values))
+        quiet = [f for room, f in of if room.echo_db <= 0]
+        out[front] = {
+            "false_per_hour": rounded(3600 * sum(f["false"] for _, f in of) / sum(f["alone_s"] for _, f in of)),
+            "hours": rounded(sum(f["alone_s"] for _, f in of) / 3600, 2),
+            "echo_at_or_below_user": one_rule([t for room, f in of if room.echo_db <= 0 for t in f["trials"]]),
+            "echo_above_user": one_rule([t for room, f in of if room.echo_db > 0 for t in f["trials"]]),
+            "gain_db": {
+                "mean": mean([f["gain_db"] for _, f in of]),
+                "median": mean([f["gain_median_db"] for _, f in of]),
+                "at_or_below_user": mean([f["gain_db"] for f in quiet]) if quiet else None,
+                "at_or_below_user_median": mean([f["gain_median_db"] for f in quiet]) if quiet else None,
+            },
+            "cpu_percent": mean([f["cpu_percent"] for _, f in of]),
+        }
+        for r in results:
+            if r["room"] in duplex_rooms.ERLE and front in r["fronts"]:
+                first, later = r["fronts"][front]["erle_db"]
+                out[front]["erle_" + r["room"].name] = {"first_2s": first, "after_5s": later}
+    return out
+
+
+def show_peers(out):
+    if not out:
+        return
+    say("\nthe same scenes, one rule for all (open loop); echo <= user | above")
+    for front, f in out.items():
+        low, high = f["echo_at_or_below_user"], f["echo_above_user"]
+        say(
+            "  %-11s false/h %6.1f  missed %5s %% p50 %s p90 %s ms | %5s %% p50 %s p90 %s ms  gain %s dB (median %s)  ERLE %s %s  CPU %s %%"
+            % (front, f["false_per_hour"], low["missed_percent"], low["p50_ms"], low["p90_ms"], high["missed_percent"], high["p50_ms"], high["p90_ms"],
+               f["gain_db"]["mean"], f["gain_db"]["median"], f.get("erle_mild", {}).get("after_5s"), f.get("erle_moderate", {}).get("after_5s"), f["cpu_percent"])
+        )
+
+
 def table(out):
     """The main figures, for people."""
     for name in ("train", "held_out"):
@@ -169,6 +282,7 @@ def options():
     p.add_argument("--trials", type=float, default=1, help="so many times the usual number; 0: playback alone")
     p.add_argument("--trace", help="a folder for a line per frame, and the events, of each room")
     p.add_argument("--keep", help="a folder for the plans")
+    p.add_argument("--peers", choices=("no", "yes", "only"), default="yes", help="the side by side")
     p.add_argument("--jobs", type=int, default=os.cpu_count())
     return p.parse_args()
 
@@ -191,7 +305,9 @@ def main():
     before, began = load(), time.monotonic()
     sounds = Path(args.keep) if args.keep else cache_folder("duplex")
     with ThreadPoolExecutor(args.jobs) as pool:
-        results = list(pool.map(lambda room: run_room(room, sounds, args), rooms))
+        results = [] if args.peers == "only" else list(pool.map(lambda r: run_room(r, sounds, args), rooms))
+        python = None if args.peers == "no" else peer_python()
+        peers = [] if args.peers == "no" else list(pool.map(lambda r: run_peers(r, python), rooms))
     out = {}
     for name, held_out in (("train", False), ("held_out", True)):
         of = [r for r in results if r["room"].held_out == held_out and r["room"] not in duplex_rooms.ERLE]
@@ -202,7 +318,9 @@ def main():
         for r in results
         if r["room"] in duplex_rooms.ERLE
     }
+    out["side_by_side"] = side_by_side(peers) if peers else {}
     table(out)
+    show_peers(out["side_by_side"])
     ran = sum(r["run_s"] for r in results)
     emit("duplex", before, **out, times_real_time=rounded(ran / (time.monotonic() - began)))
 

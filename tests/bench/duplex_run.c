@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "duplex_scene.h"
-#include "models/models.h"
+#include "duplex_weights.h"
 
 struct run {
     const char *weights, *level, *trace, *record, *plan;
@@ -56,26 +56,6 @@ static bool read_level(const char *name, enum barge_level *out)
     return name == NULL || strcmp(name, names[*out]) == 0;
 }
 
-static int load_weights(struct vad_weights **out, const char *file, struct err *e)
-{
-    struct log log = {.level = LOG_WARN, .to = stderr};
-    struct models *models;
-    char *path = NULL;
-    int ret;
-
-    if (file != NULL)
-        return vad_weights_load(out, file, e);
-    ret = models_open(&models, &log, e);
-    if (ret < 0)
-        return ret;
-    ret = models_path(models, "silero-vad", "silero_vad_16k_op15.onnx", &path, e);
-    if (ret == 0)
-        ret = vad_weights_load(out, path, e);
-    free(path);
-    models_close(models);
-    return ret;
-}
-
 static void print_ms(const char *name, double ms)
 {
     if (ms > SCENE_NEVER || ms < SCENE_NEVER)
@@ -87,7 +67,7 @@ static void print_ms(const char *name, double ms)
 static void on_trial(void *user, const struct trial *t, const struct scene_outcome *o)
 {
     (void)user;
-    printf("{\"type\":\"trial\",\"class\":\"%s\",\"at_s\":%.3f,\"said_ms\":%.0f", t->class, o->at_s,
+    printf("{\"type\":\"trial\",\"class\":\"%s\",\"at_s\":%.5f,\"said_ms\":%.0f", t->class, o->at_s,
            (double)(t->sound.n - t->sound.onset) * 1000 / DSP_HZ);
     print_ms("duck_ms", o->duck_ms);
     print_ms("hold_ms", o->hold_ms);
@@ -185,7 +165,7 @@ int main(int argc, char **argv)
                         "[--trace FILE] [--record PREFIX] PLAN\n");
         return STATUS_USAGE;
     }
-    if (load_weights(&weights, r.weights, &e) < 0) {
+    if (duplex_weights(&weights, r.weights, &e) < 0) {
         fprintf(stderr, "duplex_run: %s\n", e.text);
         return STATUS_FAILED;
     }
