@@ -5,6 +5,9 @@
  * and from the next playring_read on every block of an older generation is discarded, whoever
  * wrote it and when, after a fade of 4 ms. A fading sample counts as flushed, not as played.
  *
+ * playring_set ducks what is played, or holds it: after a fade of 4 ms there is silence, and
+ * nothing is consumed. It goes on where the fade began, so that nothing is lost.
+ *
  * Items live in slots (0..PLAYRING_ITEMS-1) that the writer hands out; each has a counter of what
  * was played of it, in samples at the item's own rate. Threads: writer: one thread; read: the
  * callback, realtime safe (no lock, no allocation, no system call, bounded time); the rest as it is
@@ -39,7 +42,10 @@ struct playring_event {
 int playring_new(struct playring **out, size_t samples, int hz); /* 0, -EINVAL, -ENOMEM */
 void playring_free(struct playring *r);                          /* NULL is fine */
 
+enum playring_level { PLAYRING_FULL, PLAYRING_DUCK /* -18 dB */, PLAYRING_HOLD };
+
 /* Any thread. */
+void playring_set(struct playring *r, enum playring_level level); /* from the next read on */
 void playring_flush(struct playring *r);
 uint32_t playring_generation(const struct playring *r);
 uint64_t playring_played(const struct playring *r, uint32_t slot);
@@ -63,5 +69,9 @@ uint32_t playring_obeyed(const struct playring *r, int64_t *cut_ns);
 /* The callback: fills out[0..n), which is heard from out_ns on. */
 void playring_read(struct playring *r, int16_t *out, size_t n, int64_t out_ns);
 bool playring_inside(const struct playring *r); /* an item has begun and not ended */
+
+/* While neither of the other two is at work: another device, at hz. What waits is dropped, what was
+ * counted and told stays. 0, -EINVAL, -ENOMEM. */
+int playring_restart(struct playring *r, size_t samples, int hz);
 
 #endif

@@ -288,6 +288,196 @@ static void an_item_without_samples_ends(void **state)
     playring_free(r);
 }
 
+/* --- duck, hold and resume */
+
+static void a_duck_is_a_short_ramp_and_so_is_its_end(void **state)
+{
+    struct playring *r = ring_of(4096);
+    int16_t out[1000];
+
+    (void)state;
+    put(r, 0, 0, 0, 3000, 10000, false);
+    playring_read(r, out, 100, 0);
+    playring_set(r, PLAYRING_DUCK);
+    playring_read(r, out, 1000, 0);
+    for (size_t i = 1; i < 1000; i++)
+        assert_true(out[i] <= out[i - 1]);
+    assert_true(out[0] > 9000);
+    assert_int_equal(out[FADE], 1258); /* -18 dB */
+    playring_set(r, PLAYRING_FULL);
+    playring_read(r, out, 1000, 0);
+    for (size_t i = 1; i < 1000; i++)
+        assert_true(out[i] >= out[i - 1]);
+    assert_true(out[0] < 1500);
+    assert_int_equal(out[300], 10000);
+    assert_int_equal(playring_played(r, 0), 2100);
+    assert_int_equal(playring_underruns(r), 0);
+    playring_free(r);
+}
+
+static void a_hold_fades_and_consumes_nothing(void **state)
+{
+    struct playring *r = ring_of(4096);
+    struct playring_event ev;
+    int16_t out[400];
+
+    (void)state;
+    put(r, 0, 0, 0, 1000, 1000, false);
+    playring_read(r, out, 100, 0);
+    assert_true(playring_event(r, &ev));
+    playring_set(r, PLAYRING_HOLD);
+    for (int k = 0; k < 3; k++) {
+        playring_read(r, out, 400, 0);
+        for (size_t i = 0; i < 400; i++)
+            assert_true(k == 0 && i < FADE ? out[i] > 0 && (i == 0 || out[i] < out[i - 1])
+                                           : out[i] == 0);
+        assert_int_equal(playring_played(r, 0), 100);
+        assert_int_equal(playring_waiting(r), 900);
+    }
+    assert_true(playring_inside(r));
+    assert_int_equal(playring_underruns(r), 0);
+    assert_false(playring_event(r, &ev));
+    playring_free(r);
+}
+
+static void what_was_held_goes_on_where_it_was(void **state)
+{
+    struct playring *r = ring_of(4096);
+    struct playring_block b = {.n = 2000, .to = 2000, .first = true, .last = true};
+    int16_t x[2000], out[2000];
+
+    (void)state;
+    for (int i = 0; i < 2000; i++)
+        x[i] = (int16_t)(1000 + i);
+    playring_write(r, &b, x);
+    playring_read(r, out, 100, 0);
+    playring_set(r, PLAYRING_HOLD);
+    playring_read(r, out, 400, 0);
+    playring_set(r, PLAYRING_FULL);
+    playring_read(r, out, 1900, 0);
+    assert_true(out[0] < 20); /* it comes up softly */
+    for (size_t i = 1; i < 1900; i++)
+        assert_true(out[i] > out[i - 1] && out[i] <= 1100 + (int)i);
+    assert_int_equal(out[300], 1400);
+    assert_int_equal(playring_played(r, 0), 2000);
+    playring_free(r);
+}
+
+static void a_hold_that_ends_within_its_fade_finishes_the_fade(void **state)
+{
+    struct playring *r = ring_of(4096);
+    int16_t out[400], before = 1000;
+
+    (void)state;
+    put(r, 0, 0, 0, 2000, 1000, false);
+    playring_read(r, out, 100, 0);
+    playring_set(r, PLAYRING_HOLD);
+    playring_read(r, out, 20, 0);
+    before = out[19];
+    playring_set(r, PLAYRING_FULL);
+    playring_read(r, out, 400, 0);
+    assert_true(out[0] < before);
+    assert_true(out[FADE - 21] < 30);
+    assert_true(out[FADE - 20] < 30);
+    for (size_t i = FADE - 19; i < 400; i++)
+        assert_true(out[i] >= out[i - 1]);
+    assert_int_equal(out[399], 1000);
+    assert_int_equal(playring_played(r, 0), 100 + 400 - (FADE - 20));
+    playring_free(r);
+}
+
+static void what_was_held_is_flushed_in_silence(void **state)
+{
+    struct playring *r = ring_of(4096);
+    int16_t out[400];
+    int64_t cut_ns;
+
+    (void)state;
+    put(r, 0, 0, 0, 2000, 1000, false);
+    playring_read(r, out, 100, 0);
+    playring_set(r, PLAYRING_HOLD);
+    playring_read(r, out, 400, 1000000000);
+    playring_flush(r);
+    playring_set(r, PLAYRING_FULL);
+    playring_read(r, out, 400, 2000000000);
+    assert_int_equal(count_of(out, 400, 0), 400);
+    assert_int_equal(playring_played(r, 0), 100);
+    assert_int_equal(playring_waiting(r), 0);
+    /* Its end was when it fell silent. */
+    assert_int_equal(playring_obeyed(r, &cut_ns), 1);
+    assert_int_equal(cut_ns, 1000000000 + 4000000);
+    /* Another item begins in full. */
+    put(r, 1, 1, 0, 50, 500, true);
+    playring_read(r, out, 400, 0);
+    assert_int_equal(count_of(out, 400, 500), 50);
+    playring_free(r);
+}
+
+static void a_flush_within_the_fade_of_a_hold_goes_on_with_it(void **state)
+{
+    struct playring *r = ring_of(4096);
+    int16_t out[400], before;
+
+    (void)state;
+    put(r, 0, 0, 0, 2000, 1000, false);
+    playring_read(r, out, 100, 0);
+    playring_set(r, PLAYRING_HOLD);
+    playring_read(r, out, 20, 0);
+    before = out[19];
+    playring_flush(r);
+    playring_set(r, PLAYRING_FULL);
+    playring_read(r, out, 400, 0);
+    for (size_t i = 0; i < FADE - 20; before = out[i], i++)
+        assert_true(out[i] < before && out[i] > 0);
+    assert_int_equal(count_of(out + FADE - 20, 400 - (FADE - 20), 0), 400 - (FADE - 20));
+    assert_int_equal(playring_played(r, 0), 100);
+    assert_int_equal(playring_waiting(r), 0);
+    playring_free(r);
+}
+
+static void an_item_that_comes_during_a_hold_waits(void **state)
+{
+    struct playring *r = ring_of(4096);
+    struct playring_event ev;
+    int16_t out[100];
+
+    (void)state;
+    playring_set(r, PLAYRING_HOLD);
+    playring_read(r, out, 100, 0);
+    put(r, 0, 0, 0, 50, 700, true);
+    playring_read(r, out, 100, 0);
+    assert_int_equal(count_of(out, 100, 0), 100);
+    assert_false(playring_event(r, &ev));
+    playring_set(r, PLAYRING_FULL);
+    playring_read(r, out, 100, 0);
+    assert_int_equal(count_of(out, 100, 700), 50);
+    playring_free(r);
+}
+
+static void another_device_starts_empty_and_comes_up_softly(void **state)
+{
+    struct playring *r = ring_of(64);
+    struct playring_event ev;
+    int16_t out[1000];
+
+    (void)state;
+    put(r, 0, 2, 0, 60, 1000, false);
+    playring_read(r, out, 40, 0);
+    assert_int_equal(playring_restart(r, 4096, 48000), 0);
+    assert_int_equal(playring_waiting(r), 0);
+    assert_int_equal(playring_room(r), 4096);
+    assert_int_equal(playring_played(r, 2), 40);
+    assert_true(playring_event(r, &ev));
+    put(r, 0, 2, 40, 2000, 1000, true);
+    playring_read(r, out, 1000, 0);
+    assert_true(out[0] < 10);
+    assert_int_equal(out[600], 1000);
+    assert_int_equal(playring_played(r, 2), 1040);
+    assert_int_equal(playring_restart(r, 0, 48000), -EINVAL);
+    assert_int_equal(playring_restart(r, 100, 0), -EINVAL);
+    playring_free(r);
+}
+
 static void generations_wrap(void **state)
 {
     (void)state;
@@ -462,6 +652,14 @@ int main(void)
         cmocka_unit_test(new_speech_follows_the_fade_without_a_gap),
         cmocka_unit_test(only_running_dry_inside_an_item_is_an_underrun),
         cmocka_unit_test(an_item_without_samples_ends),
+        cmocka_unit_test(a_duck_is_a_short_ramp_and_so_is_its_end),
+        cmocka_unit_test(a_hold_fades_and_consumes_nothing),
+        cmocka_unit_test(what_was_held_goes_on_where_it_was),
+        cmocka_unit_test(a_hold_that_ends_within_its_fade_finishes_the_fade),
+        cmocka_unit_test(what_was_held_is_flushed_in_silence),
+        cmocka_unit_test(a_flush_within_the_fade_of_a_hold_goes_on_with_it),
+        cmocka_unit_test(an_item_that_comes_during_a_hold_waits),
+        cmocka_unit_test(another_device_starts_empty_and_comes_up_softly),
         cmocka_unit_test(generations_wrap),
         cmocka_unit_test(no_flushed_sample_is_heard_while_three_threads_race),
         cmocka_unit_test(counts_agree_while_three_threads_race),
