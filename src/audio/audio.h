@@ -41,6 +41,8 @@ struct audio_config {
     bool capture, playback; /* which directions to open; at least one */
     const char *input,
         *output;    /* device name or part of it, or what the driver takes; NULL: the default */
+    bool again;     /* the devices went away and are looked for anew, by a helper thread: opening
+                       and closing leave descriptor 2 alone */
     int latency_ms; /* asked of the device in each direction, explicitly; 20 */
     audio_callback *callback;
     void (*lost)(void *user); /* the device went away; any thread, once; NULL is fine */
@@ -52,6 +54,8 @@ struct audio_stream {
     int in_hz, out_hz;                    /* native rates of what was opened, 0 when not */
     double in_latency_ms, out_latency_ms; /* as the device reports them, clamped to 0..500 */
     char in_name[128], out_name[128];     /* of the devices that were opened */
+    bool two_streams; /* the directions are two streams: they have a clock and a thread each, and
+                         begin at different times */
 };
 
 struct audio_driver {

@@ -14,7 +14,8 @@
 
 struct chunk {
     struct chunk *next;
-    size_t n, used;
+    uint64_t from; /* of the item's samples */
+    size_t n;
     int16_t x[];
 };
 
@@ -23,21 +24,26 @@ struct item {
     uint32_t id, generation;
 
     /* Under the lock. */
-    int rate_hz; /* 0 until the first samples */
-    struct chunk *first, **last;
-    size_t queued; /* samples in the chunks */
-    bool complete; /* duplex_end was called */
+    int rate_hz;                 /* 0 until the first samples */
+    struct chunk *first, **last; /* what was not played yet, and a little more */
+    struct chunk *feeding;       /* the one to feed from; NULL: all were fed */
+    size_t used;                 /* samples of it that were fed */
+    uint64_t length;             /* samples so far */
+    size_t queued;               /* samples in the chunks */
+    bool complete;               /* duplex_end was called */
     bool started, ended, flushed;
     bool told_start, told_end; /* to the control thread */
     int64_t started_ns, ended_ns;
-    uint64_t played; /* once ended */
-    int slot;        /* -1 while it is in none */
+    uint64_t start_news, end_news; /* their numbers */
+    uint64_t played;               /* once ended */
+    int slot;                      /* -1 while it is in none */
 
     /* The worker's. */
     struct resample *resample;
-    uint64_t fed;    /* samples taken from the chunks */
-    uint64_t made;   /* device samples written to the ring */
-    uint64_t passed; /* samples of the item that those stand for */
+    uint64_t base;   /* sample with which the resampler began */
+    uint64_t fed;    /* up to this sample it was fed */
+    uint64_t made;   /* device samples written to the ring since `base` */
+    uint64_t passed; /* up to this sample those stand for the item's */
     size_t tail;     /* zeros that the resampler still gets at the end */
     bool fed_last;
 };
@@ -75,6 +81,7 @@ static void drop_chunks(struct playqueue *q, struct item *it)
         free(c);
     }
     it->last = &it->first;
+    it->feeding = NULL;
     q->queued -= it->queued;
     it->queued = 0;
 }
@@ -161,11 +168,16 @@ static int append(struct playqueue *q, struct item *it, int rate_hz, const int16
     if (c == NULL)
         return -ENOMEM;
     c->next = NULL;
+    c->from = it->length;
     c->n = n;
-    c->used = 0;
     memcpy(c->x, x, n * sizeof *x);
     *it->last = c;
     it->last = &c->next;
+    if (it->feeding == NULL) {
+        it->feeding = c;
+        it->used = 0;
+    }
+    it->length += n;
     it->queued += n;
     q->queued += n;
     return 0;
@@ -197,12 +209,12 @@ int playqueue_end(struct playqueue *q, uint32_t item)
     return rc;
 }
 
-static bool item_news(struct item *it, struct duplex_event *ev)
+static bool item_news(struct item *it, struct duplex_event *ev, uint64_t before)
 {
-    if (it->started && !it->told_start) {
+    if (it->started && !it->told_start && it->start_news < before) {
         it->told_start = true;
         *ev = (struct duplex_event){.type = DUPLEX_STARTED, .at_ns = it->started_ns};
-    } else if (it->ended && !it->told_end) {
+    } else if (it->ended && !it->told_end && it->end_news < before) {
         it->told_end = true;
         *ev = (struct duplex_event){.type = DUPLEX_ENDED,
                                     .played = it->played,
@@ -215,13 +227,13 @@ static bool item_news(struct item *it, struct duplex_event *ev)
     return true;
 }
 
-bool playqueue_poll(struct playqueue *q, struct duplex_event *ev)
+bool playqueue_poll(struct playqueue *q, struct duplex_event *ev, uint64_t before)
 {
     bool any = false;
 
     pthread_mutex_lock(&q->lock);
     for (struct item *it = q->first; it != NULL && !any; it = it->next)
-        any = item_news(it, ev);
+        any = item_news(it, ev, before);
     pthread_mutex_unlock(&q->lock);
     return any;
 }
@@ -256,32 +268,41 @@ static size_t peek(struct playqueue *q, struct item *it, const int16_t **x, bool
     size_t n = 0;
 
     pthread_mutex_lock(&q->lock);
-    if (it->first != NULL) {
-        *x = it->first->x + it->first->used;
-        n = it->first->n - it->first->used;
+    if (it->feeding != NULL) {
+        *x = it->feeding->x + it->used;
+        n = it->feeding->n - it->used;
     }
     *complete = it->complete && n == 0;
     pthread_mutex_unlock(&q->lock);
     return n;
 }
 
-static void take(struct playqueue *q, struct item *it, size_t n)
+/* With the lock: frees the chunks that were played. The others are kept for another device. */
+static void drop_played(struct playqueue *q, struct item *it, uint64_t played)
 {
-    struct chunk *c = NULL;
-
-    pthread_mutex_lock(&q->lock);
-    it->first->used += n;
-    it->queued -= n;
-    q->queued -= n;
-    if (it->first->used == it->first->n) {
-        c = it->first;
+    while (it->first != NULL && it->first != it->feeding &&
+           it->first->from + it->first->n <= played) {
+        struct chunk *c = it->first;
         it->first = c->next;
         if (it->first == NULL)
             it->last = &it->first;
+        it->queued -= c->n;
+        q->queued -= c->n;
+        free(c);
     }
+}
+
+static void take(struct playqueue *q, struct item *it, size_t n)
+{
+    pthread_mutex_lock(&q->lock);
+    it->used += n;
+    if (it->used == it->feeding->n) {
+        it->feeding = it->feeding->next;
+        it->used = 0;
+    }
+    drop_played(q, it, playring_played(q->ring, (uint32_t)it->slot));
     pthread_mutex_unlock(&q->lock);
     it->fed += n;
-    free(c);
 }
 
 /* Feeds the resampler silence at the end of the item. Returns the device samples it made. */
@@ -322,17 +343,17 @@ static bool make_block(struct playqueue *q, struct item *it, struct playring_blo
     if (b->n == 0 && !complete)
         return false;
     b->from = it->passed;
-    b->first = it->made == 0;
+    b->first = it->base + it->made == 0;
     if (complete) {
         /* Exactly as long as the item: the resampler's last samples, and none beyond them. */
-        all = it->rate_hz > 0 ? device_samples(q, it, it->fed) : 0;
+        all = it->rate_hz > 0 ? device_samples(q, it, it->fed - it->base) : 0;
         b->n += drain(it, y + b->n, max - b->n);
         if (it->made + b->n > all)
             b->n = (size_t)(all - it->made);
         b->last = it->made + b->n == all || it->tail == 0;
     }
     it->made += b->n;
-    it->passed = b->last ? it->fed : it->made * (uint64_t)it->rate_hz / (uint64_t)q->hz;
+    it->passed = b->last ? it->fed : it->base + it->made * (uint64_t)it->rate_hz / (uint64_t)q->hz;
     if (it->passed > it->fed)
         it->passed = it->fed;
     b->to = it->passed;
@@ -383,9 +404,11 @@ void playqueue_feed(struct playqueue *q, size_t ahead)
 }
 
 /* With the lock. */
-static void item_ended(struct playqueue *q, struct item *it, int64_t at_ns, bool flushed)
+static void item_ended(struct playqueue *q, struct item *it, int64_t at_ns, bool flushed,
+                       uint64_t news)
 {
     it->ended = true;
+    it->end_news = news;
     it->ended_ns = at_ns;
     it->flushed = flushed;
     if (it->slot >= 0) {
@@ -412,12 +435,12 @@ static void forget(struct playqueue *q)
     }
 }
 
-bool playqueue_settle(struct playqueue *q)
+bool playqueue_settle(struct playqueue *q, uint64_t *news)
 {
     struct playring_event ev;
     int64_t cut_ns;
     uint32_t obeyed;
-    bool news = false;
+    uint64_t before = *news;
 
     pthread_mutex_lock(&q->lock);
     /* In this order: once a generation is obeyed, its last events are there. */
@@ -425,31 +448,73 @@ bool playqueue_settle(struct playqueue *q)
     while (playring_event(q->ring, &ev)) {
         struct item *it = q->slots[ev.slot];
         if (it == NULL)
-            continue; /* the device was lost meanwhile */
-        news = true;
+            continue; /* it could not be played on another device */
         if (ev.ended) {
-            item_ended(q, it, ev.at_ns, false);
-        } else {
+            item_ended(q, it, ev.at_ns, false, (*news)++);
+        } else if (!it->started) {
             it->started = true;
             it->started_ns = ev.at_ns;
+            it->start_news = (*news)++;
         }
     }
     for (struct item *it = q->first; it != NULL; it = it->next)
-        if (!it->ended && playring_older(it->generation, obeyed)) {
-            item_ended(q, it, cut_ns, true);
-            news = true;
-        }
+        if (!it->ended && playring_older(it->generation, obeyed))
+            item_ended(q, it, cut_ns, true, (*news)++);
     forget(q);
     pthread_mutex_unlock(&q->lock);
-    return news;
+    return *news != before;
 }
 
-void playqueue_lost(struct playqueue *q)
+uint32_t playqueue_playing(struct playqueue *q)
 {
-    playring_flush(q->ring);
+    uint32_t generation = playring_generation(q->ring), id = 0;
+
     pthread_mutex_lock(&q->lock);
-    for (struct item *it = q->first; it != NULL; it = it->next)
-        if (!it->ended)
-            item_ended(q, it, clock_ns(), true);
+    for (struct item *it = q->first; it != NULL && id == 0; it = it->next)
+        if (!it->ended && it->slot >= 0 && !playring_older(it->generation, generation))
+            id = it->id;
     pthread_mutex_unlock(&q->lock);
+    return id;
+}
+
+/* With the lock: back to what was played of the item. */
+static int rewind_item(struct playqueue *q, struct item *it)
+{
+    int rc;
+
+    it->fed_last = false;
+    it->made = 0;
+    if (it->rate_hz == 0)
+        return 0;
+    resample_free(it->resample);
+    rc = resample_new(&it->resample, it->rate_hz, q->hz);
+    if (rc < 0)
+        return rc;
+    it->tail = resample_tail(it->resample);
+    it->base = it->slot >= 0 ? playring_played(q->ring, (uint32_t)it->slot) : 0;
+    it->fed = it->passed = it->base;
+    it->feeding = it->first;
+    while (it->feeding != NULL && it->feeding->from + it->feeding->n <= it->base)
+        it->feeding = it->feeding->next;
+    it->used = it->feeding != NULL ? (size_t)(it->base - it->feeding->from) : 0;
+    return 0;
+}
+
+int playqueue_restart(struct playqueue *q, size_t samples, int hz)
+{
+    int rc = playring_restart(q->ring, samples, hz);
+
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&q->lock);
+    q->hz = hz;
+    for (struct item *it = q->first; it != NULL; it = it->next) {
+        int trouble = it->ended ? 0 : rewind_item(q, it);
+        if (trouble == 0)
+            continue;
+        rc = trouble;
+        item_ended(q, it, clock_ns(), true, 0);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return rc;
 }

@@ -25,17 +25,23 @@ void playqueue_free(struct playqueue *q); /* no thread uses it any more; NULL is
 /* Control thread; as duplex_play, duplex_end, duplex_poll and duplex_played. */
 int playqueue_play(struct playqueue *q, uint32_t item, int rate_hz, const int16_t *x, size_t n);
 int playqueue_end(struct playqueue *q, uint32_t item);
-bool playqueue_poll(struct playqueue *q, struct duplex_event *ev);
+/* Only what happened before the worker's news number `before`. */
+bool playqueue_poll(struct playqueue *q, struct duplex_event *ev, uint64_t before);
 uint64_t playqueue_played(struct playqueue *q, uint32_t item);
 
 /* Worker. Fills the ring until `ahead` device samples wait in it, or there is nothing to play. */
 void playqueue_feed(struct playqueue *q, size_t ahead);
 
 /* Worker. Takes the ring's events and closes the items that were flushed. True when there is
- * something new for playqueue_poll. */
-bool playqueue_settle(struct playqueue *q);
+ * something new for playqueue_poll; it gets the number *news, which rises. */
+bool playqueue_settle(struct playqueue *q, uint64_t *news);
 
-/* Worker. The device is gone: what has not ended was cut off now. */
-void playqueue_lost(struct playqueue *q);
+/* Worker. The item that is being played, or waits inside the ring to go on; 0: none. */
+uint32_t playqueue_playing(struct playqueue *q);
+
+/* Worker, while no callback runs: the device is another one, at hz, and the ring is to hold so many
+ * samples. What was not played yet comes again. 0, -EINVAL, -ENOMEM (what it could not keep was cut
+ * off). */
+int playqueue_restart(struct playqueue *q, size_t samples, int hz);
 
 #endif

@@ -356,6 +356,7 @@ static int open_streams(struct pa_stream *s, const struct wish *w, struct err *e
     rc = w->in != NULL ? open_one(s, &in, e) : 0;
     if (rc == 0 && w->out != NULL)
         rc = open_one(s, &out, e);
+    s->base.two_streams = s->n_sides == 2;
     return rc;
 }
 

@@ -299,6 +299,13 @@ void nearend_adopt(struct nearend *e)
     e->poor = e->good = 0;
 }
 
+void nearend_align(const struct nearend *e, struct align_state *out)
+{
+    *out = (struct align_state){.known = false};
+    if (e->align)
+        align_state(e->align, out);
+}
+
 void nearend_memory(const struct nearend *e, struct nearend_memory *out)
 {
     *out = (struct nearend_memory){.n = 0};

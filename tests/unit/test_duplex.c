@@ -329,10 +329,10 @@ static void captured_audio_arrives_at_16_khz_with_its_time(void **state)
     size_t n = 0;
 
     (void)state;
-    rig_open(&r, true, true);
+    rig_open(&r, true, false);
     for (int i = 0; i < 50; i++)
         fake_audio_run(&r.fake, in, NULL, 480);
-    for (int i = 0; i < 5000 && n < 7900; i++) {
+    for (int i = 0; i < 5000 && n < 7840; i++) {
         size_t got = duplex_read(r.duplex, heard + n, 16000 - n, &at);
         if (n == 0 && got > 0)
             first = at;
@@ -341,8 +341,8 @@ static void captured_audio_arrives_at_16_khz_with_its_time(void **state)
         n += got;
         nap();
     }
-    /* Half a second, but for what the resampler still holds. */
-    assert_true(n >= 7900 && n <= 8000);
+    /* Half a second, but for what the resampler still holds, in frames of 10 ms. */
+    assert_true(n >= 7840 && n <= 8000);
     assert_int_equal(first, 1000000000);
     for (size_t i = 200; i < n - 200; i++)
         assert_true(abs(heard[i] - 5000) < 50);
@@ -368,7 +368,7 @@ static void captured_audio_that_nobody_reads_is_counted(void **state)
     duplex_close(r.duplex);
 }
 
-static void a_lost_device_is_told_once_and_closes_what_was_playing(void **state)
+static void a_lost_device_is_told_once_and_holds_what_was_playing(void **state)
 {
     struct rig r = {0};
 
@@ -379,16 +379,15 @@ static void a_lost_device_is_told_once_and_closes_what_was_playing(void **state)
     collect(&r);
     assert_int_equal(r.n_events, 1);
     fake_audio_lose(&r.fake);
-    for (int i = 0; i < 5000 && r.n_events < 3; i++) {
+    for (int i = 0; i < 5000 && r.n_events < 2; i++) {
         nap();
         collect(&r);
     }
-    assert_event(&r.events[1], DUPLEX_ENDED, 1);
-    assert_true(r.events[1].flushed);
-    assert_int_equal(r.events[1].played, r.nonzero);
-    assert_int_equal(r.events[2].type, DUPLEX_LOST);
-    run(&r);
-    assert_int_equal(r.n_events, 3);
+    assert_int_equal(r.events[1].type, DUPLEX_LOST);
+    for (int i = 0; i < 20; i++)
+        nap();
+    collect(&r);
+    assert_int_equal(r.n_events, 2);
     duplex_close(r.duplex);
 }
 
@@ -509,7 +508,7 @@ int main(void)
         cmocka_unit_test(a_refusing_device_is_told_and_leaves_nothing),
         cmocka_unit_test(captured_audio_arrives_at_16_khz_with_its_time),
         cmocka_unit_test(captured_audio_that_nobody_reads_is_counted),
-        cmocka_unit_test(a_lost_device_is_told_once_and_closes_what_was_playing),
+        cmocka_unit_test(a_lost_device_is_told_once_and_holds_what_was_playing),
         cmocka_unit_test(a_device_that_stalls_is_lost),
         cmocka_unit_test(counts_agree_while_player_flusher_and_device_race),
     };

@@ -1,0 +1,195 @@
+/* The worker of duplex.h: what was captured goes through the chain, what the chain decides is done
+ * to the loudspeaker at once, and the playback ring is kept filled. */
+#include "audio/duplex_parts.h"
+
+#include "util/clock.h"
+
+#define MS (int64_t)1000000
+
+#define AHEAD_MS 80   /* of device audio that is kept in the playback ring */
+#define TICK_MS  100  /* how often the worker looks when nobody wakes it */
+#define STALL_MS 1000 /* so long without a callback is a lost device */
+#define START_MS 3000 /* devices take longer before their first callback */
+#define LATE_MS  10   /* out of the chain against the microphone */
+#define FRAME_MS 10
+
+void duplex_kick(void *user)
+{
+    struct duplex *d = user;
+
+    if (!atomic_exchange_explicit(&d->kicked, true, memory_order_acq_rel))
+        os_sem_post(d->work);
+}
+
+static void tell(struct duplex *d, const struct duplex_event *ev)
+{
+    struct news_entry entry = {.number = d->number++, .event = *ev};
+
+    if (!news_put(&d->news, &entry))
+        log_debug(d->log, "sound: nobody takes the news");
+}
+
+/* --- barge-in */
+
+static void resume(struct duplex *d)
+{
+    if (d->state != BARGE_HOLD)
+        return;
+    tell(d, &(struct duplex_event){
+                .type = DUPLEX_RESUMED, .item = playqueue_playing(d->queue), .at_ns = clock_ns()});
+}
+
+static void set_level(struct duplex *d, enum barge_state state)
+{
+    static const enum playring_level levels[] = {
+        [BARGE_PLAY] = PLAYRING_FULL, [BARGE_DUCK] = PLAYRING_DUCK, [BARGE_HOLD] = PLAYRING_HOLD};
+
+    playring_set(d->play, levels[state]);
+    d->state = state;
+}
+
+/* Does what the chain has decided on a frame whose last sample was captured at end_ns. */
+static void obey(struct duplex *d, const struct nearend_verdict *v, int64_t end_ns)
+{
+    bool allowed = !v->hopeless && !atomic_load_explicit(&d->deaf, memory_order_relaxed);
+    enum barge_state state = allowed ? v->state : BARGE_PLAY;
+    struct duplex_event ev = {.at_ns = end_ns - v->onset_ms * MS};
+
+    if (state == BARGE_STOP) {
+        ev.type = DUPLEX_BARGED;
+        ev.item = playqueue_playing(d->queue);
+        /* In this order: nothing of what was held is heard. */
+        playring_flush(d->play);
+        set_level(d, BARGE_PLAY);
+        tell(d, &ev);
+        return;
+    }
+    if (state == d->state)
+        return;
+    if (state == BARGE_HOLD) {
+        ev.type = DUPLEX_HELD;
+        ev.item = playqueue_playing(d->queue);
+        set_level(d, state);
+        tell(d, &ev);
+        return;
+    }
+    resume(d);
+    set_level(d, state);
+}
+
+static void half_duplex(struct duplex *d, bool on)
+{
+    if (on == d->half)
+        return;
+    d->half = on;
+    tell(d, &(struct duplex_event){.type = DUPLEX_HALF, .on = on, .at_ns = clock_ns()});
+}
+
+/* --- the microphone */
+
+static void publish(struct duplex *d, const struct nearend_verdict *v, bool clipped)
+{
+    struct align_state align;
+
+    pair_align(d->pair, &align);
+    pthread_mutex_lock(&d->lock);
+    d->view.verdict = *v;
+    d->view.align = align;
+    d->view.silent = pair_silent(d->pair);
+    if (clipped)
+        d->view.clipped_ns = clock_ns();
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Takes what was captured through the chain. True when there is something new to read. */
+static bool hear(struct duplex *d)
+{
+    bool news = false, clipped = false, deaf = atomic_load(&d->deaf);
+    bool plays = d->queue != NULL;
+    struct nearend_verdict v;
+    int16_t x[DSP_FRAME];
+    int64_t at_ns;
+
+    while (pair_frame(d->pair, plays && !deaf && playqueue_playing(d->queue) != 0, x, &at_ns, &v)) {
+        size_t fitted = timering_write(d->heard, x, DSP_FRAME, at_ns);
+        atomic_fetch_add_explicit(&d->tally.dropped, DSP_FRAME - fitted, memory_order_relaxed);
+        if (plays) {
+            obey(d, &v, at_ns + (LATE_MS + FRAME_MS) * MS);
+            half_duplex(d, v.hopeless);
+        }
+        clipped |= v.clipped;
+        news = true;
+    }
+    if (news)
+        publish(d, &v, clipped);
+    return news;
+}
+
+/* --- the loudspeaker */
+
+static size_t ahead(const struct duplex *d)
+{
+    size_t hz = (size_t)pair_stream(d->pair)->out_hz;
+    size_t least = hz * AHEAD_MS / 1000, most = hz * PLAY_MS / 2000;
+    size_t n = 2 * pair_largest(d->pair) + hz / 50;
+
+    return n < least ? least : n > most ? most : n;
+}
+
+/* --- the devices */
+
+/* Looks that come late count as one tick only: when the whole process was stopped, no device was
+ * lost. */
+static bool stalled(struct duplex *d)
+{
+    uint64_t progress = pair_progress(d->pair);
+    int64_t now = clock_ns(), passed = now - d->looked_ns;
+
+    d->looked_ns = now;
+    if (progress != d->progress) {
+        d->progress = progress;
+        d->quiet_ns = 0;
+        return false;
+    }
+    d->quiet_ns += passed < TICK_MS * MS ? passed : TICK_MS * MS;
+    return d->quiet_ns > (progress == 0 ? START_MS : STALL_MS) * MS;
+}
+
+/* True when there is something new for the control thread. */
+static bool look(struct duplex *d)
+{
+    bool news = false, gone;
+    uint64_t before = d->number;
+
+    if (d->pair != NULL)
+        news |= hear(d);
+    if (d->queue != NULL)
+        news |= playqueue_settle(d->queue, &d->number);
+    if (d->pair == NULL)
+        return news;
+    gone = pair_gone(d->pair);
+    if (gone || stalled(d)) {
+        log_debug(d->log, "sound: %s", gone ? "the device is gone" : "the device stalled");
+        tell(d, &(struct duplex_event){.type = DUPLEX_LOST, .at_ns = clock_ns()});
+        d->pair = NULL;
+    } else if (d->queue != NULL) {
+        playqueue_feed(d->queue, ahead(d));
+    }
+    return news || d->number != before;
+}
+
+void *duplex_work(void *user)
+{
+    struct duplex *d = user;
+
+    os_thread_role("hullo-sound", OS_ROLE_SOUND);
+    d->looked_ns = clock_ns();
+    while (!atomic_load(&d->stop)) {
+        os_sem_wait(d->work, TICK_MS);
+        /* An exchange, to see all that was done before a kick that found the flag set. */
+        atomic_exchange_explicit(&d->kicked, false, memory_order_acq_rel);
+        if (look(d) && d->wake != NULL)
+            d->wake(d->user);
+    }
+    return NULL;
+}
