@@ -10,6 +10,7 @@
 
 #include "cmd/leave.h"
 #include "cmd/setup.h"
+#include "ui/keys.h"
 #include "ui/stop.h"
 #include "ui/view.h"
 #include "util/buf.h"
@@ -24,7 +25,9 @@ struct chat {
     uv_poll_t keys; /* stdin, where it can be polled */
     bool has_keys, keys_ended;
     bool terminal; /* somebody sits there */
+    struct keys keyboard;
     struct buf line;
+    struct listening listening;
     struct session *session;
     struct view view;
     bool ready;
@@ -67,6 +70,42 @@ static char *line_end(const struct chat *c)
 
 static void on_keys(uv_poll_t *handle, int status, int events);
 
+/* Tab, which talks and sends. */
+static void on_talk(struct chat *c)
+{
+    bool talking = !session_talking(c->session);
+
+    if (!options_has(c->app->options, OPT_PUSH_TO_TALK) || !c->ready)
+        return;
+    session_talk(c->session, talking);
+    view_answer_key(&c->view, talking ? "listening; Tab sends it" : "sent");
+    c->view.muted = session_muted(c->session);
+}
+
+static void on_mute(struct chat *c)
+{
+    bool muted = !session_muted(c->session);
+
+    session_mute(c->session, muted);
+    c->view.muted = muted;
+    view_answer_key(&c->view, muted ? "the microphone is muted; Ctrl-T again, and it listens"
+                                    : "the microphone listens");
+}
+
+/* Takes our keys out of what was typed. Tab is one only where a line would begin. */
+static void take_bytes(struct chat *c, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool fresh = c->line.len == 0 || c->line.data[c->line.len - 1] == '\n';
+        if (c->keyboard.on && bytes[i] == KEYS_MUTE)
+            on_mute(c);
+        else if (c->keyboard.on && bytes[i] == KEYS_TALK && fresh)
+            on_talk(c);
+        else
+            buf_add(&c->line, &bytes[i], 1);
+    }
+}
+
 /* A line that comes while hullo speaks stops it, but lines that came together are answered one
  * after the other: those behind the first wait until its reply was heard. A pipe waits with them;
  * in a terminal, Enter must get through. */
@@ -100,7 +139,7 @@ static void on_keys(uv_poll_t *handle, int status, int events)
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (n > 0) {
-        buf_add(&c->line, bytes, (size_t)n);
+        take_bytes(c, bytes, (size_t)n);
         if (buf_failed(&c->line)) {
             log_error(c->app->log, "out of memory: what you wrote is lost");
             buf_clear(&c->line);
@@ -130,6 +169,8 @@ static void open_keys(struct chat *c)
      * and the shell after us. */
     fcntl(STDIN_FILENO, F_SETFL, flags);
     c->has_keys = true;
+    if (c->terminal && keys_init(&c->keyboard, &c->loop, STDIN_FILENO) < 0)
+        log_debug(c->app->log, "this terminal has no keys of ours: it is not in line mode");
 }
 
 /* Ctrl-C stops the answer; when there is none, or the second time, it leaves. */
@@ -153,9 +194,14 @@ static void greet(struct chat *c)
     c->ready = true;
     if (c->has_keys)
         take_lines(c);
-    if (c->terminal)
-        log_info(c->app->log, "speak, or write a line. Enter stops an answer, Ctrl-D leaves. The "
-                              "microphone rests while hullo speaks.");
+    if (c->terminal && options_has(c->app->options, OPT_PUSH_TO_TALK))
+        log_info(c->app->log, "press Tab and speak, and Tab again; or write a line. Enter stops an "
+                              "answer, Ctrl-D leaves.");
+    else if (c->terminal)
+        log_info(c->app->log, "speak, also over an answer, or write a line. Enter stops an answer, "
+                              "Ctrl-T mutes the microphone, Ctrl-D leaves.");
+    if (options_has(c->app->options, OPT_HALF_DUPLEX))
+        log_info(c->app->log, "the microphone rests while hullo speaks");
 }
 
 /* Nothing is owed to the last line any more. */
@@ -204,13 +250,18 @@ static void on_session(void *user, const struct session_event *ev)
 static int open_session(struct chat *c, const struct models *models, struct err *e)
 {
     struct session_config config = {.loop = &c->loop, .event = on_session, .user = c};
+    const struct options *o = c->app->options;
     int rc = setup_session(&config, c->app, models, e);
 
+    if (rc == 0)
+        rc = setup_listening(&c->listening, &config.sound, models, e);
     if (rc < 0)
         return rc;
+    config.half_duplex = options_has(o, OPT_HALF_DUPLEX);
+    config.push_to_talk = options_has(o, OPT_PUSH_TO_TALK);
     config.sound.capture = config.sound.playback = true;
     config.backend_config.speak = true;
-    config.backend_config.turn_detection = true;
+    config.backend_config.turn_detection = !config.push_to_talk;
     return session_open(&c->session, &config, e);
 }
 
@@ -237,7 +288,11 @@ static enum status talk(struct chat *c, const struct models *models, struct err 
     rc = stop_init(&c->stop, &c->loop, on_stop, c);
     view_init(&c->view, c->app->log, options_has(c->app->options, OPT_JSON));
     open_keys(c);
-    if (rc < 0) {
+    if (rc == 0 && options_has(c->app->options, OPT_PUSH_TO_TALK) && !c->keyboard.on) {
+        err_set(e, STATUS_USAGE, -ENOTTY,
+                "--push-to-talk needs a terminal on standard input, for its key");
+        status = STATUS_USAGE;
+    } else if (rc < 0) {
         err_set(e, STATUS_FAILED, rc, "cannot start: %s", strerror(-rc));
         status = STATUS_FAILED;
     } else if (open_session(c, models, e) < 0) {
@@ -247,15 +302,18 @@ static enum status talk(struct chat *c, const struct models *models, struct err 
         status = outcome(c, e);
     }
     if (c->signum != 0) {
+        keys_restore();
         session_hang_up(c->session);
         leave_now(c->app, status, e);
     }
     session_close(c->session);
     stop_close(&c->stop);
+    keys_close(&c->keyboard);
     if (c->has_keys)
         uv_close((uv_handle_t *)&c->keys, NULL);
     uv_run(&c->loop, UV_RUN_DEFAULT);
     uv_loop_close(&c->loop);
+    setup_listening_free(&c->listening);
     view_free(&c->view);
     buf_free(&c->line);
     return status;
@@ -283,18 +341,17 @@ static enum status run(const struct app *app, struct err *e)
 }
 
 static const enum option_id options[] = {
-    OPT_EAGERNESS, OPT_SYSTEM,     OPT_MODEL, OPT_LOCAL_MODEL,  OPT_LLM_URL,       OPT_STT_URL,
-    OPT_VOICE,     OPT_MAX_TOKENS, OPT_AUDIO, OPT_INPUT_DEVICE, OPT_OUTPUT_DEVICE, OPT_AEC,
-    OPT_JSON,      OPT_NO_INPUT,   OPT_YES,   OPT_COUNT};
+    OPT_EAGERNESS,     OPT_SYSTEM,   OPT_MODEL,       OPT_LOCAL_MODEL, OPT_LLM_URL,
+    OPT_STT_URL,       OPT_VOICE,    OPT_MAX_TOKENS,  OPT_AUDIO,       OPT_INPUT_DEVICE,
+    OPT_OUTPUT_DEVICE, OPT_AEC,      OPT_SENSITIVITY, OPT_HALF_DUPLEX, OPT_PUSH_TO_TALK,
+    OPT_JSON,          OPT_NO_INPUT, OPT_YES,         OPT_COUNT};
 
 const struct command command_chat = {
     .name = "chat",
     .summary = "talk, live (the default command)",
     .operands = "",
-    .about =
-        "Listens to the microphone and answers through the loudspeaker, turn after turn. A line\n"
-        "that you write is a turn too. Enter or Ctrl-C stops an answer; Ctrl-C when there is none\n"
-        "to stop, or a second one, leaves, and so does Ctrl-D.",
+    .about = "Speak over an answer, or press Enter or Ctrl-C, to stop it. A line that you write is "
+             "a turn.",
     .options = options,
     .run = run,
 };

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "cmd/fetch.h"
+#include "dsp/vad.h"
+#include "util/path.h"
 
 /* Milliseconds of silence that end a turn, in the order of the option's choices: low, medium, high.
  */
@@ -20,6 +22,13 @@ static enum nearend_aec aec(const char *name)
     if (strcmp(name, "system") == 0)
         return NEAREND_SYSTEM;
     return strcmp(name, "off") == 0 ? NEAREND_OFF : NEAREND_SPEEX;
+}
+
+static enum barge_level level(const char *name)
+{
+    if (strcmp(name, "low") == 0)
+        return BARGE_LOW;
+    return strcmp(name, "high") == 0 ? BARGE_HIGH : BARGE_MEDIUM;
 }
 
 /* "NAME" or "NAME:ARGUMENT". */
@@ -45,7 +54,35 @@ int setup_sound(struct duplex_config *c, const struct app *app, struct err *e)
     c->output = options_text(app->options, OPT_OUTPUT_DEVICE);
     if (options_has(app->options, OPT_AEC))
         c->aec = aec(options_text(app->options, OPT_AEC));
+    if (options_has(app->options, OPT_SENSITIVITY))
+        c->level = level(options_text(app->options, OPT_SENSITIVITY));
     return find_driver(c, app, e);
+}
+
+int setup_listening(struct listening *out, struct duplex_config *c, const struct models *models,
+                    struct err *e)
+{
+    char *file;
+    int rc = models_path(models, "silero-vad", "silero_vad_16k_op15.onnx", &file, e);
+
+    *out = (struct listening){0};
+    if (rc < 0)
+        return rc;
+    rc = vad_weights_load(&out->weights, file, e);
+    free(file);
+    if (rc < 0)
+        return rc;
+    (void)path_state(&out->rooms, "rooms"); /* without a home nothing is kept */
+    c->weights = out->weights;
+    c->rooms = out->rooms;
+    return 0;
+}
+
+void setup_listening_free(struct listening *l)
+{
+    vad_weights_free(l->weights);
+    free(l->rooms);
+    *l = (struct listening){0};
 }
 
 int setup_session(struct session_config *c, const struct app *app, const struct models *models,

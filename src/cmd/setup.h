@@ -11,9 +11,19 @@
  * the caller. */
 int setup_models(struct models **out, const struct app *app, struct err *e);
 
-/* Fills in the sound driver, its devices and the echo canceller: what every command says the same
- * way. Strings are the options'. */
+/* Fills in the sound driver, its devices, the echo canceller and how sensitive it is to speech:
+ * what every command says the same way. Strings are the options'. */
 int setup_sound(struct duplex_config *c, const struct app *app, struct err *e);
+
+/* What listening while something plays needs besides: the detector's weights, and the folder for
+ * what is learnt about devices (NULL where there is no home). *out must outlive the sound path. */
+struct listening {
+    struct vad_weights *weights;
+    char *rooms;
+};
+int setup_listening(struct listening *out, struct duplex_config *c, const struct models *models,
+                    struct err *e);
+void setup_listening_free(struct listening *l);
 
 /* Fills in the backend, its configuration and setup_sound; the caller decides
  * about speak, turn detection, capture and playback. Strings are the options'. */

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const eagerness[] = {"low", "medium", "high", NULL};
+static const char *const levels[] = {"low", "medium", "high", NULL};
 static const char *const voices[] = {"auto", "piper", "flite", "espeak", NULL};
-
 static const char *const cancellers[] = {"speex", "system", "off", NULL};
 
 static const struct option_def table[OPT_COUNT] = {
@@ -74,7 +73,7 @@ static const struct option_def table[OPT_COUNT] = {
                        .type = OPTION_CHOICE,
                        .argument = "LEVEL",
                        .fallback = "medium",
-                       .choices = eagerness,
+                       .choices = levels,
                        .help = "silence that ends a turn: 1000, 600, 300 ms"},
     [OPT_AUDIO] = {.name = "audio",
                    .type = OPTION_STRING,
@@ -99,6 +98,17 @@ static const struct option_def table[OPT_COUNT] = {
                  .fallback = "speex",
                  .choices = cancellers,
                  .help = "who takes the echo out"},
+    [OPT_SENSITIVITY] = {.name = "sensitivity",
+                         .type = OPTION_CHOICE,
+                         .argument = "LEVEL",
+                         .env = "HULLO_SENSITIVITY",
+                         .fallback = "medium",
+                         .choices = levels,
+                         .help = "how easily your voice stops an answer"},
+    [OPT_HALF_DUPLEX] = {.name = "half-duplex",
+                         .help = "the microphone rests while hullo speaks: only keys stop it"},
+    [OPT_PUSH_TO_TALK] = {.name = "push-to-talk",
+                          .help = "the microphone is off but between two presses of Tab"},
     [OPT_NO_INPUT] = {.name = "no-input",
                       .help = "ask nothing, and take no written turns from stdin"},
     [OPT_YES] = {.name = "yes", .letter = 'y', .help = "fetch missing models without asking"},

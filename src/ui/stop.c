@@ -5,6 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ui/keys.h"
+
 #define GRACE_MS 2000 /* for the loop to take a signal */
 #define LOOK_MS  20   /* how often it is looked whether it has */
 #define THE_END  0    /* through the pipe, in place of a signal */
@@ -56,8 +58,10 @@ static void *watch(void *user)
         atomic_store(&s->waiting, signum);
         uv_async_send(&s->taken);
         for (int ms = 0; atomic_load(&s->waiting) != 0 && !atomic_load(&s->ending); ms += LOOK_MS) {
-            if (ms >= GRACE_MS)
+            if (ms >= GRACE_MS) {
+                keys_restore();
                 _exit(128 + signum);
+            }
             nanosleep(&pause, NULL);
         }
     }

@@ -1,6 +1,7 @@
 /* view - a conversation on the terminal: what was heard, what is said, the response gap. Lines are
- * appended, nothing is redrawn, so that it reads well in a pipe, a log and a screen reader. As JSON
- * Lines, one object for each turn. Results go to stdout, notices through the log. Main loop only.
+ * appended, nothing is redrawn, so that it reads well in a pipe, a log and a screen reader. Of a
+ * reply that was stopped the last words that were heard are told. As JSON Lines, one object for
+ * each turn. Results go to stdout, notices through the log. Main loop only.
  */
 #ifndef HULLO_UI_VIEW_H
 #define HULLO_UI_VIEW_H
@@ -13,13 +14,19 @@
 struct view {
     const struct log *log;
     bool json;
+    bool clears;   /* stdout is a terminal that can clear a line */
     bool colour;   /* names in bold: stdout is a terminal and NO_COLOR is not set */
     bool in_reply; /* a line of the reply is open */
+    bool muted;    /* the microphone is: each reply says so */
     struct buf heard, reply;
 };
 
 void view_init(struct view *v, const struct log *log, bool json);
 void view_show(struct view *v, const struct session_event *ev);
+
+/* The answer to a key, on a line of its own: what the terminal showed of the key makes way. */
+void view_answer_key(struct view *v, const char *text);
+
 void view_free(struct view *v);
 
 #endif

@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS = 60  # no run takes this long
 OURS = ("HULLO_AEC", "HULLO_AUDIO", "HULLO_API_KEY", "HULLO_LLM_URL", "HULLO_STT_URL", "HULLO_MODEL", "HULLO_LOCAL_MODEL",
         "HULLO_SYSTEM", "HULLO_VOICE", "HULLO_INPUT_DEVICE", "HULLO_OUTPUT_DEVICE", "HULLO_MODELS_DIR",
-        "HULLO_MODELS_MANIFEST")
+        "HULLO_MODELS_MANIFEST", "HULLO_SENSITIVITY")
 
 
 @dataclasses.dataclass

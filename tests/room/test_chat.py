@@ -220,7 +220,7 @@ def test_people_read_what_was_heard_and_said_and_how_long_it_took(scene):
     os.write(p.stdin.fileno(), b"\n")
     p.stdin.close()
     assert s.room.finish(20) == DONE
-    pattern = r"you    red\nhullo  Yes\.( -- stopped)?  \(0\.\d\d s\)\nyou    more\nhullo  %s -- stopped\n"
+    pattern = r"you    red\nhullo  Yes\.( -- stopped)?  \(0\.\d\d s\)\nyou    more\nhullo  %s -- stopped after \"(\w+,? ?){1,3}\"\n"
     assert re.fullmatch(pattern % re.escape(LONG), s.room.stdout)
 
 
