@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/endpoint.h"
 #include "net/http.h"
 #include "net/http_error.h"
 #include "util/json.h"
@@ -51,41 +52,6 @@ struct http_engine {
     struct job *jobs; /* in order; only the first may be under way */
     struct job *tail; /* its DONE was told, its connection ends by itself so that it can be kept */
 };
-
-/* Addresses. */
-
-static bool ends_with(const char *s, size_t n, const char *end)
-{
-    size_t m = strlen(end);
-
-    return n >= m && memcmp(s + n - m, end, m) == 0;
-}
-
-char *http_engine_url(const char *base, const char *endpoint)
-{
-    static const char *const known[] = {"/chat/completions", "/audio/transcriptions",
-                                        "/audio/speech", "/models"};
-    size_t n = strcspn(base, "?#");
-    const char *query = base + n, *host = strstr(base, "://");
-    struct buf b = BUF_INIT;
-
-    while (n > 0 && base[n - 1] == '/')
-        n--;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (!ends_with(base, n, known[i]))
-            continue;
-        n -= strlen(known[i]);
-        break;
-    }
-    buf_add(&b, base, n);
-    host = host != NULL && host < query ? host + 3 : base;
-    if (host >= base + n || memchr(host, '/', (size_t)(base + n - host)) == NULL)
-        buf_adds(&b, "/v1");
-    buf_addf(&b, "/%s%.*s", endpoint, (int)strcspn(query, "#"), query);
-    if (buf_failed(&b))
-        buf_free(&b);
-    return b.data;
-}
 
 /* Telling. Handlers may call anything, also close: after each event `closed` is looked at before
  * anything else. */
@@ -524,8 +490,8 @@ static int copy_config(struct http_engine *g, const struct engine_config *config
     g->user = config->user;
     http_error_url(g->shown, sizeof g->shown, config->model);
     snprintf(g->name, sizeof g->name, "%s", name != NULL ? name : "");
-    g->models_url = http_engine_url(config->model, "models");
-    g->endpoint_url = http_engine_url(config->model, g->kind->endpoint);
+    g->models_url = endpoint_url(config->model, "models");
+    g->endpoint_url = endpoint_url(config->model, g->kind->endpoint);
     if (g->models_url == NULL || g->endpoint_url == NULL)
         return -ENOMEM;
     return set_key(g, config->api_key);

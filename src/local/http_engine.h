@@ -38,8 +38,4 @@ struct http_engine_kind {
 int http_engine_open(struct engine **out, const struct http_engine_kind *kind,
                      const struct engine_config *config, struct err *e);
 
-/* The address of an endpoint ("models") from what a user wrote as the server's: http://host:port,
- * .../v1, or the whole address of an endpoint. malloc'd; NULL when out of memory. */
-char *http_engine_url(const char *base, const char *endpoint);
-
 #endif

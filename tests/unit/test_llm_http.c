@@ -12,7 +12,7 @@
 
 #include "fake/fake_http.h"
 #include "local/engines.h"
-#include "local/http_engine.h"
+#include "net/endpoint.h"
 #include "util/json.h"
 
 #define HEAD           "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n"
@@ -511,7 +511,7 @@ static void addresses_are_taken_in_every_usual_form(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        char *url = http_engine_url(forms[i][0], "models");
+        char *url = endpoint_url(forms[i][0], "models");
         assert_string_equal(url, forms[i][1]);
         free(url);
     }
