@@ -8,5 +8,6 @@ extern const struct command command_chat;
 extern const struct command command_ask;
 extern const struct command command_models;
 extern const struct command command_devices;
+extern const struct command command_doctor;
 
 #endif

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COMMANDS = ["chat", "ask", "models", "devices"]
+COMMANDS = ["chat", "ask", "models", "devices", "doctor"]
 ALWAYS = {"help", "version", "quiet", "verbose"}
 
 

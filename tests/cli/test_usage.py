@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-COMMANDS = ["chat", "ask", "models", "devices"]
+COMMANDS = ["chat", "ask", "models", "devices", "doctor"]
 
 
 def refused(r, *words):
