@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "audio/duplex_parts.h"
 #include "util/clock.h"
@@ -36,30 +37,51 @@ static int start(struct duplex *d, struct err *e)
         pair_attach(d->pair, d->play);
     if (rc == 0)
         rc = -pthread_create(&d->worker, NULL, duplex_work, d);
-    if (rc < 0)
-        return err_set(e, STATUS_FAILED, rc, "out of memory");
-    d->running = true;
-    return 0;
+    d->running = rc == 0;
+    if (rc == 0)
+        rc = -pthread_create(&d->keeper, NULL, duplex_keep, d);
+    d->keeping = d->running && rc == 0;
+    return rc < 0 ? err_set(e, STATUS_FAILED, rc, "out of memory") : 0;
 }
 
-static void configure(struct duplex *d, const struct duplex_config *config)
+/* A copy, for when the devices are opened again. False when there is no memory. */
+static bool keep(const char **out, const char *text)
 {
+    *out = text != NULL ? strdup(text) : NULL;
+    return text == NULL || *out != NULL;
+}
+
+static bool configure(struct duplex *d, const struct duplex_config *config)
+{
+    bool fits;
+
     d->wake = config->wake;
     d->user = config->user;
     d->config = (struct pair_config){
         .driver = config->driver,
-        .argument = config->argument,
-        .input = config->input,
-        .output = config->output,
         .capture = config->capture,
         .playback = config->playback,
         .latency_ms = config->latency_ms > 0 ? config->latency_ms : LATENCY_MS,
         .nearend = {.aec = config->aec, .level = config->level, .weights = config->weights},
-        .rooms = config->rooms,
         .tally = &d->tally,
         .muted = &d->muted,
         .kick = duplex_kick,
         .user = d};
+    fits = keep(&d->config.argument, config->argument);
+    fits &= keep(&d->config.input, config->input);
+    fits &= keep(&d->config.output, config->output);
+    fits &= keep(&d->config.rooms, config->rooms);
+    d->memory = calloc(1, sizeof *d->memory);
+    return fits && d->memory != NULL;
+}
+
+static void free_config(struct duplex *d)
+{
+    free((char *)d->config.argument);
+    free((char *)d->config.input);
+    free((char *)d->config.output);
+    free((char *)d->config.rooms);
+    free(d->memory);
 }
 
 int duplex_open(struct duplex **out, const struct duplex_config *config, const struct log *log,
@@ -70,13 +92,14 @@ int duplex_open(struct duplex **out, const struct duplex_config *config, const s
     int rc;
 
     *out = NULL;
-    if (d == NULL || os_sem_new(&d->work) < 0) {
-        free(d);
+    if (d == NULL)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
-    }
     pthread_mutex_init(&d->lock, NULL);
     d->log = log;
-    configure(d, config);
+    if (!configure(d, config) || os_sem_new(&d->work) < 0 || os_sem_new(&d->wanted) < 0) {
+        rc = err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
+        goto out;
+    }
     rc = pair_open(&pair, &d->config, log, e);
     if (rc < 0)
         goto out;
@@ -131,6 +154,17 @@ void duplex_barge(struct duplex *d, bool on)
     atomic_store(&d->deaf, !on);
 }
 
+/* Devices that are new to the control thread: the event names the one that is another, or the
+ * loudspeaker. */
+static void meet(struct duplex *d, const struct audio_stream *s, struct duplex_event *ev)
+{
+    bool other_in = strcmp(d->about.in_name, s->in_name) != 0;
+    bool other_out = strcmp(d->about.out_name, s->out_name) != 0;
+
+    d->about = *s;
+    ev->name = s->out_hz == 0 || (other_in && !other_out) ? d->about.in_name : d->about.out_name;
+}
+
 bool duplex_poll(struct duplex *d, struct duplex_event *ev)
 {
     const struct news_entry *entry = news_next(&d->news);
@@ -141,6 +175,8 @@ bool duplex_poll(struct duplex *d, struct duplex_event *ev)
     if (entry == NULL)
         return false;
     *ev = entry->event;
+    if (ev->type == DUPLEX_BACK)
+        meet(d, &entry->about, ev);
     news_take(&d->news);
     return true;
 }
@@ -191,11 +227,21 @@ void duplex_close(struct duplex *d)
         duplex_kick(d);
         pthread_join(d->worker, NULL);
     }
+    if (d->keeping) {
+        os_sem_post(d->wanted);
+        pthread_join(d->keeper, NULL);
+    }
+    if (d->pair != NULL && d->running) {
+        pair_memory(d->pair, d->memory);
+        duplex_save(d, pair_stream(d->pair));
+    }
     pair_close(d->opened);
     playqueue_free(d->queue);
     playring_free(d->play);
     timering_free(d->heard);
     os_sem_free(d->work);
+    os_sem_free(d->wanted);
+    free_config(d);
     pthread_mutex_destroy(&d->lock);
     free(d);
 }

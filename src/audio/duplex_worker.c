@@ -6,12 +6,14 @@
 
 #define MS (int64_t)1000000
 
-#define AHEAD_MS 80   /* of device audio that is kept in the playback ring */
-#define TICK_MS  100  /* how often the worker looks when nobody wakes it */
-#define STALL_MS 1000 /* so long without a callback is a lost device */
-#define START_MS 3000 /* devices take longer before their first callback */
-#define LATE_MS  10   /* out of the chain against the microphone */
-#define FRAME_MS 10
+#define AHEAD_MS  80   /* of device audio that is kept in the playback ring */
+#define TICK_MS   100  /* how often the worker looks when nobody wakes it */
+#define STALL_MS  1000 /* so long without a callback is a lost device */
+#define START_MS  3000 /* devices take longer before their first callback */
+#define LATE_MS   10   /* out of the chain against the microphone */
+#define FRAME_MS  10
+#define LEARNT_MS 20000  /* after which what was learnt of a room is written down */
+#define AGAIN_MS  280000 /* after that, until it is written once more */
 
 void duplex_kick(void *user)
 {
@@ -101,6 +103,24 @@ static void publish(struct duplex *d, const struct nearend_verdict *v, bool clip
     pthread_mutex_unlock(&d->lock);
 }
 
+/* Once the room is learnt, and a while later, it is written down: a program can end at any time. */
+static void remember(struct duplex *d, bool converged)
+{
+    int64_t now = clock_ns();
+
+    if (!converged)
+        d->converged_ns = 0;
+    else if (d->converged_ns == 0)
+        d->converged_ns = now;
+    if (!converged || now - d->converged_ns < LEARNT_MS * MS ||
+        atomic_load_explicit(&d->learnt, memory_order_acquire))
+        return;
+    d->converged_ns = now + AGAIN_MS * MS;
+    pair_memory(d->pair, d->memory);
+    atomic_store_explicit(&d->learnt, true, memory_order_release);
+    os_sem_post(d->wanted);
+}
+
 /* Takes what was captured through the chain. True when there is something new to read. */
 static bool hear(struct duplex *d)
 {
@@ -120,8 +140,10 @@ static bool hear(struct duplex *d)
         clipped |= v.clipped;
         news = true;
     }
-    if (news)
+    if (news) {
         publish(d, &v, clipped);
+        remember(d, v.converged);
+    }
     return news;
 }
 
@@ -155,23 +177,87 @@ static bool stalled(struct duplex *d)
     return d->quiet_ns > (progress == 0 ? START_MS : STALL_MS) * MS;
 }
 
+static void lose(struct duplex *d)
+{
+    resume(d);
+    if (d->queue != NULL)
+        set_level(d, BARGE_PLAY);
+    if (!d->told_lost)
+        tell(d, &(struct duplex_event){.type = DUPLEX_LOST, .at_ns = clock_ns()});
+    d->told_lost = true;
+    /* What is being written down is as good. */
+    if (!atomic_load_explicit(&d->learnt, memory_order_acquire))
+        pair_memory(d->pair, d->memory);
+    d->pair = NULL;
+    d->converged_ns = 0;
+    atomic_store_explicit(&d->phase, DEVICES_LOST, memory_order_release);
+    os_sem_post(d->wanted);
+}
+
+/* There are devices again: what was not played yet goes to them. */
+static void adopt(struct duplex *d)
+{
+    const struct audio_stream *s = pair_stream(d->opened);
+
+    if (d->queue != NULL &&
+        playqueue_restart(d->queue, (size_t)s->out_hz * PLAY_MS / 1000, s->out_hz) < 0)
+        log_warn(d->log, "out of memory: a reply cannot go on");
+    pair_attach(d->opened, d->play);
+    d->pair = d->opened;
+    d->progress = 0;
+    d->quiet_ns = 0;
+    d->looked_ns = clock_ns();
+    atomic_store_explicit(&d->phase, DEVICES_ADOPTED, memory_order_release);
+    os_sem_post(d->wanted);
+}
+
+/* Without a callback, flushes are obeyed here. */
+static void stand_in(struct duplex *d)
+{
+    int phase = atomic_load_explicit(&d->phase, memory_order_acquire);
+
+    if (phase != DEVICES_AWAY && phase != DEVICES_READY)
+        return;
+    if (d->queue != NULL)
+        playring_read(d->play, NULL, 0, clock_ns());
+    if (phase == DEVICES_READY)
+        adopt(d);
+}
+
+static void back(struct duplex *d)
+{
+    struct news_entry entry = {.number = d->number,
+                               .event = {.type = DUPLEX_BACK, .at_ns = clock_ns()},
+                               .about = *pair_stream(d->pair)};
+
+    if (!d->told_lost || pair_progress(d->pair) == 0)
+        return;
+    d->told_lost = false;
+    d->number++;
+    if (!news_put(&d->news, &entry))
+        log_debug(d->log, "sound: nobody takes the news");
+}
+
 /* True when there is something new for the control thread. */
 static bool look(struct duplex *d)
 {
     bool news = false, gone;
     uint64_t before = d->number;
 
-    if (d->pair != NULL)
-        news |= hear(d);
-    if (d->queue != NULL)
-        news |= playqueue_settle(d->queue, &d->number);
     if (d->pair == NULL)
-        return news;
+        stand_in(d);
+    if (d->pair != NULL) {
+        back(d);
+        news |= hear(d);
+    }
+    if (d->queue != NULL)
+        playqueue_settle(d->queue, &d->number);
+    if (d->pair == NULL)
+        return news || d->number != before;
     gone = pair_gone(d->pair);
     if (gone || stalled(d)) {
         log_debug(d->log, "sound: %s", gone ? "the device is gone" : "the device stalled");
-        tell(d, &(struct duplex_event){.type = DUPLEX_LOST, .at_ns = clock_ns()});
-        d->pair = NULL;
+        lose(d);
     } else if (d->queue != NULL) {
         playqueue_feed(d->queue, ahead(d));
     }

@@ -185,7 +185,11 @@ void pair_attach(struct pair *p, struct playring *play)
 
 int pair_start(struct pair *p, struct err *e)
 {
-    return p->stream->driver->start(p->stream, e);
+    int rc = p->stream->driver->start(p->stream, e);
+
+    if (rc < 0)
+        lost(p);
+    return rc;
 }
 
 void pair_close(struct pair *p)

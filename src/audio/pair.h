@@ -38,7 +38,7 @@ int pair_open(struct pair **out, const struct pair_config *config, const struct 
 
 /* Before the start: what the callback reads from. It is at the rate of pair_stream(p)->out_hz. */
 void pair_attach(struct pair *p, struct playring *play);
-int pair_start(struct pair *p, struct err *e);
+int pair_start(struct pair *p, struct err *e); /* after an error it is gone */
 
 const struct audio_stream *pair_stream(const struct pair *p);
 bool pair_gone(const struct pair *p);         /* the driver says so; any thread */

@@ -17,6 +17,11 @@ const char *fake_audio_argument(struct fake_audio *f)
     return f->argument;
 }
 
+static void name(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from != NULL ? from : "");
+}
+
 static int open_stream(struct audio_stream **out, const char *argument,
                        const struct audio_config *config, const struct log *log, struct err *e)
 {
@@ -31,6 +36,7 @@ static int open_stream(struct audio_stream **out, const char *argument,
     if (s == NULL)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
     s->fake = p;
+    s->fake->opens++;
     if (s->fake->open_error < 0) {
         int rc = s->fake->open_error;
         free(s);
@@ -41,14 +47,21 @@ static int open_stream(struct audio_stream **out, const char *argument,
     s->base.in_hz = config->capture ? (s->fake->in_hz > 0 ? s->fake->in_hz : 16000) : 0;
     s->base.out_hz = config->playback ? (s->fake->out_hz > 0 ? s->fake->out_hz : 16000) : 0;
     s->base.in_latency_ms = s->base.out_latency_ms = s->fake->latency_ms;
+    name(s->base.in_name, sizeof s->base.in_name, s->fake->in_name);
+    name(s->base.out_name, sizeof s->base.out_name, s->fake->out_name);
+    s->fake->closed = false;
     *out = &s->base;
     return 0;
 }
 
 static int start_stream(struct audio_stream *base, struct err *e)
 {
-    (void)e;
-    ((struct stream *)base)->fake->started = true;
+    struct fake_audio *f = ((struct stream *)base)->fake;
+    int rc = atomic_exchange(&f->start_error, 0);
+
+    if (rc < 0)
+        return err_set(e, STATUS_AUDIO, rc, "the fake driver does not start");
+    f->started = true;
     return 0;
 }
 
@@ -58,6 +71,7 @@ static void close_stream(struct audio_stream *base)
 
     if (s == NULL)
         return;
+    s->fake->started = false;
     s->fake->closed = true;
     free(s);
 }

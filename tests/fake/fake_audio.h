@@ -3,6 +3,8 @@
 #ifndef HULLO_FAKE_AUDIO_H
 #define HULLO_FAKE_AUDIO_H
 
+#include <stdatomic.h>
+
 #include "audio/audio.h"
 
 extern const struct audio_driver fake_audio_driver;
@@ -10,12 +12,15 @@ extern const struct audio_driver fake_audio_driver;
 /* What the next open is to do, and the device that it made; the driver's argument is its address
  * as fake_audio_argument writes it. */
 struct fake_audio {
-    int in_hz, out_hz;          /* 0: 16000 */
-    double latency_ms;          /* of each direction */
-    int open_error;             /* fail with this when below 0 */
-    int64_t now_ns;             /* when the next callback runs; advanced by its length */
-    struct audio_config config; /* what was asked for */
-    bool started, closed;
+    int in_hz, out_hz;              /* 0: 16000 */
+    double latency_ms;              /* of each direction */
+    const char *in_name, *out_name; /* NULL: "" */
+    _Atomic int open_error;         /* fail with this when below 0 */
+    _Atomic int start_error;        /* likewise, once */
+    int64_t now_ns;                 /* when the next callback runs; advanced by its length */
+    struct audio_config config;     /* what was asked for */
+    _Atomic bool started, closed;
+    _Atomic int opens; /* attempts */
     char argument[32];
 };
 
