@@ -16,9 +16,11 @@
 #define RANGE          MS(ALIGN_TO_MS - ALIGN_FROM_MS)
 #define COUNT          ((int64_t)1 << 40) /* more samples than this were never lost, nor is time longer */
 #define LEAD           MS(ALIGN_LEAD_MS)
-#define SOUND          100.0   /* rms from which a frame of the far end may be heard */
-#define JUMP           8.0     /* samples off from which the reference jumps */
-#define GLIDE_S        30.0    /* takes what it is off by out in about that time */
+#define SOUND          100.0 /* rms from which a frame of the far end may be heard */
+#define JUMP           8.0   /* samples off from which the reference jumps */
+#define JUMP_YOUNG     2.0   /* the same for the first measurements: nothing was learnt yet */
+#define YOUNG          4
+#define GLIDE_S        8.0     /* takes what it is off by out in about that time */
 #define GLIDE          8.0     /* ppm, the most */
 #define EXPECT         MS(2)   /* how far from the line a peak is still preferred */
 #define SURE_KNOWN_PPM 5.0     /* of a drift measured for these devices earlier */
@@ -352,9 +354,11 @@ static enum align_news follow_line(struct align *a)
     bool first = a->measured == 0 && !a->known;
 
     a->known = true;
-    if (!first && fabs(off) <= JUMP)
+    if (!first && fabs(off) <= (a->measured < YOUNG ? JUMP_YOUNG : JUMP))
         return ALIGN_TUNED;
     a->delay += off;
+    if (!first && fabs(off) <= JUMP)
+        return ALIGN_TUNED;
     a->lead = LEAD;
     a->shortage = 0;
     return first ? ALIGN_FOUND : ALIGN_MOVED;
