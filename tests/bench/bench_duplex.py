@@ -24,30 +24,41 @@ from duplex_noises import KINDS
 HERE = Path(__file__).resolve().parent
 RUN, PEERS = BUILD / "bench" / "duplex_run", BUILD / "bench" / "duplex_peers"
 MISSED_MS = 1900
+OPENINGS = 4  # of a room: first playbacks, each with other words
 COUNTS = {"real": 40, "synthetic": 8, "noise": 20, "backchannel": 12}
 
 
-def run_room(room, folder, args):
-    """What happened in a room: lists of trials and false alarms, and its last line."""
-    counts = {k: max(1, round(v * args.trials)) if args.trials else 0 for k, v in COUNTS.items()}
-    if room in duplex_rooms.ERLE:
-        counts = {}
-    plan = duplex_rooms.plan(room, folder, args.alone_s, **counts)
-    command = [RUN, "--level", args.level]
-    if args.trace:
-        command += ["--trace", Path(args.trace) / (room.name + ".trace")]
-    done = subprocess.run([*map(str, command), str(plan)], capture_output=True, text=True)
+def run_plan(room, plan, *options):
+    """The lines that duplex_run prints."""
+    done = subprocess.run([str(RUN), *options, str(plan)], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit("%s: %s" % (room.name, done.stderr.strip()))
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def run_room(room, folder, args):
+    """What happened in a room: lists of trials and false alarms, its last line, and how other first
+    playbacks in it began."""
+    erle = room in duplex_rooms.ERLE
+    counts = {k: max(1, round(v * args.trials)) if args.trials and not erle else 0 for k, v in COUNTS.items()}
+    options = ["--level", args.level]
+    plan = duplex_rooms.plan(room, folder, args.alone_s, **counts)
+    openings = [
+        run_plan(room, duplex_rooms.plan(room, folder, 3, opening), *options)[-1]
+        for opening in range(1, 1 if erle else OPENINGS)
+    ]
     if args.trace:
-        (Path(args.trace) / (room.name + ".jsonl")).write_text(done.stdout)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+        options += ["--trace", str(Path(args.trace) / (room.name + ".trace"))]
+    lines = run_plan(room, plan, *options, *(["--resample", "48000"] if erle else []))
+    if args.trace:
+        (Path(args.trace) / (room.name + ".jsonl")).write_text("".join(json.dumps(line) + "\n" for line in lines))
     trials = [dict(line, room=room.name, echo_db=room.echo_db) for line in lines if line["type"] == "trial"]
     return {
         "room": room,
         "trials": trials,
         "false": [line for line in lines if line["type"] == "false"],
         **lines[-1],
+        "openings": [lines[-1]["first"]] + [o["first"] for o in openings],
     }
 
 
@@ -112,9 +123,9 @@ def playback(results):
         "ducks_per_hour": rounded(later["ducks"] / hours, 1),
         "first_2s": {
             "rooms": len(results),
-            "stopped": sum(r["first"]["stops"] > 0 for r in results),
-            "held": sum(r["first"]["holds"] > 0 for r in results),
-            "ducked": sum(r["first"]["ducks"] > 0 for r in results),
+            "stopped_in_rooms": sum(any(o["stops"] for o in r["openings"]) for r in results),
+            "openings": sum(len(r["openings"]) for r in results),
+            **{k: sum(o[k] > 0 for r in results for o in r["openings"]) for k in ("stops", "holds", "ducks")},
         },
         "hopeless_percent": rounded(100 * sum(r["hopeless"] for r in results) / len(results), 2),
     }
@@ -259,7 +270,7 @@ def table(out):
         p, first = s["playback"], s["playback"]["first_2s"]
         say("\n%s: %.2f h of playback" % (name, p["hours"]))
         say("  self-interruptions per hour      %6.2f  (%d); holds %.1f, ducks %.1f" % (p["stops_per_hour"], p["stops"], p["holds_per_hour"], p["ducks_per_hour"]))
-        say("  in the first 2 s                 %d of %d rooms; held %d, ducked %d" % (first["stopped"], first["rooms"], first["held"], first["ducked"]))
+        say("  in the first 2 s of %d openings   stops %d, holds %d, ducks %d; stopped in %d of %d rooms" % (first["openings"], first["stops"], first["holds"], first["ducks"], first["stopped_in_rooms"], first["rooms"]))
         for group in ("interruptions", "interruptions_synthetic"):
             for level, i in s[group].items():
                 if i["n"]:
@@ -270,6 +281,8 @@ def table(out):
         say("  CPU                              %.2f %% of a core" % s["cpu_percent"])
         say("  ERLE after 5 s                   " + " ".join("%s %.0f" % x for x in s["erle_after_5s_db"].items()))
         say("* synthetic")
+    if "cpu_percent_with_48_khz_devices" in out:
+        say("CPU with devices at 48 kHz: %.2f %% of a core" % out["cpu_percent_with_48_khz_devices"])
     for name, e in out["erle_db"].items():
         say("ERLE %s: %.1f dB in the first 2 s, %.1f after 5 s" % (name, e["first_2s"], e["after_5s"]))
 
@@ -313,11 +326,12 @@ def main():
         of = [r for r in results if r["room"].held_out == held_out and r["room"] not in duplex_rooms.ERLE]
         if of:
             out[name] = summed(of)
-    out["erle_db"] = {
-        r["room"].name: {"first_2s": r["erle_first_db"], "after_5s": r["erle_db"]}
-        for r in results
-        if r["room"] in duplex_rooms.ERLE
-    }
+    erle = [r for r in results if r["room"] in duplex_rooms.ERLE]
+    out["erle_db"] = {r["room"].name: {"first_2s": r["erle_first_db"], "after_5s": r["erle_db"]} for r in erle}
+    if erle:
+        out["cpu_percent_with_48_khz_devices"] = rounded(
+            100 * sum(r["cpu_s"] + r["resampling_cpu_s"] for r in erle) / sum(r["run_s"] for r in erle), 2
+        )
     out["side_by_side"] = side_by_side(peers) if peers else {}
     table(out)
     show_peers(out["side_by_side"])

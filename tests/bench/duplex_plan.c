@@ -141,14 +141,16 @@ static int measure(const struct plan *p, const struct room_echo *echo, double *d
     return ret;
 }
 
-/* The gain of each path, so that the echo is as loud as the plan says. */
+/* The gain of each path, so that the echo is as loud as the plan says. One that is mostly that of
+ * another room is about as loud as the one before. */
 static int calibrate(struct plan *p, char *why, size_t size)
 {
     double db = 0;
     int i, ret = 0;
 
     for (i = 0; ret == 0 && i < p->knobs.echoes; i++) {
-        ret = measure(p, &p->knobs.echo[i], &db, why, size);
+        if (i == 0 || p->knobs.echo[i].share < 0.9f)
+            ret = measure(p, &p->knobs.echo[i], &db, why, size);
         p->knobs.echo[i].gain_db += p->user_db + p->echo_db - (float)db;
     }
     return ret;

@@ -121,9 +121,9 @@ def shuffled(items, *seed):
     return items
 
 
-def assistant(room):
+def assistant(room, opening):
     language = room.voices[0]
-    clips = shuffled(part_of(speech.sentences(language, 2.5, 25), room), room.name, "assistant")
+    clips = shuffled(part_of(speech.sentences(language, 2.5, 25), room), room.name, "assistant", opening)
     return ["assistant=%s" % speech.decoded(c, language) for c in clips]
 
 
@@ -186,13 +186,13 @@ def backchannels(room, count, folder):
     return out
 
 
-def plan(room, folder, alone_s, real=0, synthetic=0, noise=0, backchannel=0):
-    """Writes the plan of a room into a folder; returns the file."""
+def plan(room, folder, alone_s, opening=0, real=0, synthetic=0, noise=0, backchannel=0):
+    """Writes the plan of a room into a folder; returns the file. Each opening begins with other words."""
     trials = real_users(room, real) + synthetic_users(room, synthetic, folder)
     trials += noises(room, noise, folder) + backchannels(room, backchannel, folder)
     trials = shuffled(trials, room.name, "order")
-    lines = knobs(room, alone_s + 8 * len(trials)) + ["alone_s=%d" % alone_s] + assistant(room)
+    lines = knobs(room, alone_s + 8 * len(trials)) + ["alone_s=%d" % alone_s] + assistant(room, opening)
     lines += ["trial=%s %d %g %s" % t for t in trials]
-    path = Path(folder) / ("%s.plan" % room.name)
+    path = Path(folder) / ("%s-%d.plan" % (room.name, opening))
     path.write_text("".join(line + "\n" for line in lines))
     return path

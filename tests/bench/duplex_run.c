@@ -1,10 +1,12 @@
-/* duplex_run [OPTION ...] PLAN - one room of the benchmark of the duplex path (duplex_plan.h),
- * faster than real time. Prints lines of JSON: `trial`, `false` (nobody spoke) and, last, `room`.
+/* duplex_run [OPTION VALUE ...] PLAN - one room of the benchmark of the duplex path
+ * (duplex_plan.h), faster than real time. Prints lines of JSON: `trial`, `false` (nobody spoke)
+ * and, last, `room`.
  *
  *   --weights FILE     of the voice detector; else what `hullo models` has fetched
  *   --level LEVEL      low, medium, high: the sensitivity
  *   --trace FILE       a line for each frame: s, playing, trial on, state, speech, snr, near,
  * noise, erle, converged, hopeless, dB of the user
+ *   --resample 48000   times the conversion for devices at that rate too
  *   --record PREFIX    runs no chain, and writes PREFIX.far, .mic and .said (duplex_scene.h) */
 #include <errno.h>
 #include <math.h>
@@ -17,7 +19,7 @@
 #include "duplex_weights.h"
 
 struct run {
-    const char *weights, *level, *trace, *record, *plan;
+    const char *weights, *level, *trace, *record, *resample, *plan;
 };
 
 static bool read_options(struct run *r, int argc, char **argv)
@@ -27,6 +29,7 @@ static bool read_options(struct run *r, int argc, char **argv)
     } options[] = {{"--weights", &r->weights},
                    {"--level", &r->level},
                    {"--trace", &r->trace},
+                   {"--resample", &r->resample},
                    {"--record", &r->record}};
     int i;
     size_t j;
@@ -95,8 +98,8 @@ static void print_result(const struct scene_result *r)
     print_false("later", &r->later);
     printf(",\"erle_first_db\":%.1f,\"erle_db\":%.1f,\"hopeless\":%.3f", r->echo_db[0],
            r->echo_db[1], r->hopeless);
-    printf(",\"converged_s\":%.1f,\"cpu_s\":%.3f,\"run_s\":%.1f}\n", r->converged_s, r->cpu_s,
-           r->run_s);
+    printf(",\"converged_s\":%.1f,\"cpu_s\":%.3f,\"resampling_cpu_s\":%.3f,\"run_s\":%.1f}\n",
+           r->converged_s, r->cpu_s, r->resampling_cpu_s, r->run_s);
 }
 
 static FILE *open_part(const char *prefix, const char *suffix)
@@ -162,7 +165,7 @@ int main(int argc, char **argv)
 
     if (!read_options(&r, argc, argv) || !read_level(r.level, &config.level)) {
         fprintf(stderr, "usage: duplex_run [--weights FILE] [--level low|medium|high] "
-                        "[--trace FILE] [--record PREFIX] PLAN\n");
+                        "[--trace FILE] [--resample 48000] [--record PREFIX] PLAN\n");
         return STATUS_USAGE;
     }
     if (duplex_weights(&weights, r.weights, &e) < 0) {
@@ -170,6 +173,7 @@ int main(int argc, char **argv)
         return STATUS_FAILED;
     }
     config.weights = weights;
+    config.resample = r.resample != NULL;
     ret = open_files(&config, &r) ? run_room(&r, &config, why, sizeof why) : -EIO;
     if (!close_files(&config) && ret == 0)
         ret = -EIO;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "dsp/resample.h"
 #include "duplex_player.h"
 #include "room/room_air.h"
 
@@ -18,6 +19,9 @@
 #define LEARNT (5 * DSP_HZ)    /* from here on, ERLE is of a canceller that has learnt */
 #define NOBODY SIZE_MAX
 
+#define DEVICE_HZ    48000
+#define DEVICE_FRAME (DEVICE_HZ / 100)
+
 struct scene {
     const struct plan *plan;
     const struct scene_config *config;
@@ -26,15 +30,16 @@ struct scene {
     struct room_air *air;
     struct nearend *chain;
     struct player player;
-    double speed;           /* loudspeaker samples per microphone sample */
-    uint64_t system;        /* samples from the player to the loudspeaker's sound */
-    uint64_t now;           /* microphone samples so far */
-    uint64_t played;        /* of them with a reply, nobody speaking */
-    uint64_t since;         /* the same, since the latest reply or trial */
-    uint64_t reply_at;      /* when the next reply begins */
-    enum barge_state state; /* as the chain has it */
-    size_t trial;           /* which is next, or on */
-    uint64_t onset, end;    /* of the trial that is on; end 0: none is */
+    struct resample *in, *far, *out48; /* NULL: not timed */
+    double speed;                      /* loudspeaker samples per microphone sample */
+    uint64_t system;                   /* samples from the player to the loudspeaker's sound */
+    uint64_t now;                      /* microphone samples so far */
+    uint64_t played;                   /* of them with a reply, nobody speaking */
+    uint64_t since;                    /* the same, since the latest reply or trial */
+    uint64_t reply_at;                 /* when the next reply begins */
+    enum barge_state state;            /* as the chain has it */
+    size_t trial;                      /* which is next, or on */
+    uint64_t onset, end;               /* of the trial that is on; end 0: none is */
     struct scene_outcome outcome;
     double heard[2], left[2]; /* energies for the ERLE */
     int16_t said[DSP_FRAME];  /* what the user said in this frame */
@@ -245,6 +250,21 @@ static void feed(struct scene *s)
     }
 }
 
+/* What conversion costs in the live path; what comes out is not used. */
+static void convert(struct scene *s, const int16_t *mic)
+{
+    int16_t device[2 * DEVICE_FRAME], x[2 * DSP_FRAME];
+    size_t n = DSP_FRAME, m = 2 * DEVICE_FRAME, k = DEVICE_FRAME, l = 2 * DSP_FRAME;
+    double from = cpu_s();
+
+    memset(device, 0, sizeof device);
+    resample_run(s->out48, mic, &n, device, &m);
+    resample_run(s->in, device, &k, x, &l);
+    k = DEVICE_FRAME, l = 2 * DSP_FRAME;
+    resample_run(s->far, device, &k, x, &l);
+    s->out->resampling_cpu_s += cpu_s() - from;
+}
+
 static void step(struct scene *s)
 {
     int16_t mic[DSP_FRAME];
@@ -256,6 +276,8 @@ static void step(struct scene *s)
     s->now += DSP_FRAME;
     if (s->chain != NULL) {
         listen(s, mic);
+        if (s->config->resample)
+            convert(s, mic);
     } else {
         fwrite(mic, sizeof *mic, DSP_FRAME, s->config->mic);
         fwrite(s->said, sizeof *s->said, DSP_FRAME, s->config->said);
@@ -287,6 +309,15 @@ static void run(struct scene *s)
     r->run_s = seconds(s->now);
 }
 
+static int make_converters(struct scene *s)
+{
+    int ret = resample_new(&s->in, DEVICE_HZ, DSP_HZ);
+
+    if (ret == 0)
+        ret = resample_new(&s->far, DEVICE_HZ, DSP_HZ);
+    return ret == 0 ? resample_new(&s->out48, DSP_HZ, DEVICE_HZ) : ret;
+}
+
 int scene_run(struct scene_result *out, const struct plan *plan, const struct scene_config *config,
               const struct scene_sink *sink, char *why, size_t size)
 {
@@ -308,9 +339,14 @@ int scene_run(struct scene_result *out, const struct plan *plan, const struct sc
     }
     if (ret == 0 && config->mic == NULL)
         ret = nearend_new(&s->chain, &chain);
+    if (ret == 0 && config->resample)
+        ret = make_converters(s);
     if (ret == 0)
         run(s);
     if (s != NULL) {
+        resample_free(s->in);
+        resample_free(s->far);
+        resample_free(s->out48);
         nearend_free(s->chain);
         room_air_free(s->air);
     }

@@ -7,6 +7,7 @@
 #ifndef DUPLEX_SCENE_H
 #define DUPLEX_SCENE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "dsp/nearend.h"
@@ -27,6 +28,7 @@ struct scene_result {
     double converged_s;       /* of playback until the chain said so; or NEVER */
     double hopeless;          /* part of the playback in which it said that */
     double cpu_s, run_s;      /* of the chain, thread CPU clock; of audio */
+    double resampling_cpu_s;  /* of what devices at 48 kHz add: microphone, far end, and replies */
 };
 
 /* Of one trial; times are ms after the first sample of its sound, or SCENE_NEVER. */
@@ -50,7 +52,8 @@ struct scene_config {
      * the same scene. Raw 16-bit samples; the far end's are counted by its own clock: with frame k
      * of the microphone come those up to ceil(160 (k + 1) speed). */
     FILE *far, *mic, *said;
-    FILE *trace; /* each frame's verdict as a line of numbers; NULL: none */
+    bool resample; /* times the conversion for devices at 48 kHz as well; nothing else changes */
+    FILE *trace;   /* each frame's verdict as a line of numbers; NULL: none */
 };
 
 /* 0, or a negative errno with the reason. */
