@@ -270,9 +270,9 @@ static bool near_frame(struct chain *c)
 bool chain_frame(struct chain *c, bool playing, int16_t out[DSP_FRAME], int64_t *at_ns,
                  struct nearend_verdict *v)
 {
-    *v = (struct nearend_verdict){.state = BARGE_PLAY};
     if (!near_frame(c))
         return false;
+    *v = (struct nearend_verdict){.state = BARGE_PLAY};
     *at_ns = time_of(&c->near, c->near.made - DSP_FRAME);
     if (c->nearend == NULL) {
         memcpy(out, c->mic, sizeof c->mic);
