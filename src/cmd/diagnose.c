@@ -108,6 +108,13 @@ static bool diagnose_loudspeaker(struct findings *f, const struct soundcheck *s)
     return true;
 }
 
+double diagnose_round_trip_ms(const struct soundcheck *s)
+{
+    if (s->round_trip_ms > 0)
+        return s->round_trip_ms;
+    return s->probe.delay_ms + s->in_latency_ms + s->out_latency_ms;
+}
+
 static void diagnose_echo(struct findings *f, const struct soundcheck *s)
 {
     const struct probe *p = &s->probe;
@@ -121,10 +128,10 @@ static void diagnose_echo(struct findings *f, const struct soundcheck *s)
         return;
     }
     findings_add(f, "echo", p->delay_ms < FAR_MS ? FINDING_OK : FINDING_NOTE,
-                 "after %.1f ms, %.0f dB %s than it was played; round trip %.0f ms with the "
+                 "after %.1f ms, %.0f dB %s than it was played; round trip %.0f ms, with the "
                  "buffers of the devices",
                  p->delay_ms, fabs(p->echo_db), p->echo_db < 0 ? "softer" : "louder",
-                 p->delay_ms + s->in_latency_ms + s->out_latency_ms);
+                 diagnose_round_trip_ms(s));
     if (p->delay_ms >= FAR_MS)
         findings_advise(f, "so late an echo may not be found: a wire in place of Bluetooth or the "
                            "network makes it shorter");

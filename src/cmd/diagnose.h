@@ -24,6 +24,10 @@ struct diagnose_place {
 enum verdict diagnose_sound(struct findings *f, const struct soundcheck *s,
                             const struct diagnose_place *place);
 
+/* From the program to the loudspeaker, through the room, and back to the program: as the canceller
+ * found it, else by what the devices say of their buffers. Of a sound check with an echo. */
+double diagnose_round_trip_ms(const struct soundcheck *s);
+
 const char *diagnose_verdict_name(enum verdict v); /* "full_duplex", "half_duplex", "none" */
 
 #endif

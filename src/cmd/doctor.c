@@ -99,7 +99,6 @@ static void add_number(cJSON *o, const char *name, double x, bool is_known)
 static void add_sound(cJSON *o, const struct soundcheck *s)
 {
     const struct probe *p = &s->probe;
-    double buffers_ms = s->in_latency_ms + s->out_latency_ms;
 
     json_add_text(o, "input", s->in_name);
     json_add_text(o, "output", s->out_name);
@@ -112,7 +111,7 @@ static void add_sound(cJSON *o, const struct soundcheck *s)
     add_number(o, "noise_db", p->noise_db, !p->silent);
     cJSON_AddBoolToObject(o, "echo", p->heard);
     add_number(o, "delay_ms", p->delay_ms, p->heard);
-    add_number(o, "round_trip_ms", p->delay_ms + buffers_ms, p->heard);
+    add_number(o, "round_trip_ms", p->heard ? diagnose_round_trip_ms(s) : 0, p->heard);
     add_number(o, "echo_db", p->echo_db, p->heard);
     add_number(o, "drift_ppm", p->drift_ppm, p->drift_known);
     add_number(o, "erle_db", s->erle_db, s->trained && s->erle_db != 0);

@@ -12,13 +12,14 @@
 #define SETTLE                                                                         \
     (DSP_HZ * 3 / 10) /* samples: devices begin with clicks, and with gain that adapts \
                        */
-#define QUIET   (DSP_HZ * 6 / 10)
-#define WAIT    (DSP_HZ * 3) /* for the sound to begin, once it was handed over */
-#define TRAIN   (DSP_HZ * 4)
-#define MOST    (SETTLE + QUIET + WAIT + PROBE_SAMPLES + PROBE_TAIL)
-#define STEP    1600
-#define NAP_MS  5
-#define DEAF_MS 6000 /* without a sample, although nobody says that the device is gone */
+#define QUIET       (DSP_HZ * 6 / 10)
+#define WAIT        (DSP_HZ * 3) /* for the sound to begin, once it was handed over */
+#define TRAIN_LEAST (DSP_HZ * 4) /* for a figure that means something */
+#define TRAIN_MOST  (DSP_HZ * 7)
+#define MOST        (SETTLE + QUIET + WAIT + PROBE_SAMPLES + PROBE_TAIL)
+#define STEP        1600
+#define NAP_MS      5
+#define DEAF_MS     6000 /* without a sample, although nobody says that the device is gone */
 
 struct check {
     struct soundcheck *out;
@@ -130,7 +131,14 @@ static void end(struct check *c)
     out->underruns += stats.underruns;
     out->overruns += stats.overruns;
     out->erle_db = stats.erle_db;
+    out->round_trip_ms = stats.delay_ms;
     out->converged = stats.converged;
+    log_debug(c->log,
+              "sound: round trip %.1f ms, drift %.1f ppm, erle %.1f dB, noise %.1f dB, %s, buffer "
+              "%.0f ms, %llu underruns, %llu overruns",
+              stats.delay_ms, stats.drift_ppm, stats.erle_db, stats.noise_db,
+              stats.converged ? "converged" : "not converged", stats.buffer_ms,
+              (unsigned long long)stats.underruns, (unsigned long long)stats.overruns);
     duplex_close(c->duplex);
     c->duplex = NULL;
 }
@@ -193,9 +201,17 @@ static int chirp(struct check *c, struct err *e)
 
 /* --- second part */
 
+static bool has_learnt(const struct check *c)
+{
+    struct duplex_stats stats;
+
+    duplex_stats(c->duplex, &stats);
+    return stats.converged;
+}
+
 static int train(struct check *c, struct err *e)
 {
-    int16_t *x = malloc(TRAIN * sizeof *x);
+    int16_t *x = malloc(TRAIN_MOST * sizeof *x);
     struct soundcheck *out = c->out;
     struct nearend_memory memory;
     int rc = x != NULL ? 0 : err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
@@ -204,13 +220,15 @@ static int train(struct check *c, struct err *e)
         rc = begin(c, out->aec, c->config.rooms, e);
     if (rc == 0) {
         log_info(c->log, "playing noise, to learn the room by");
-        probe_noise(x, TRAIN, 0);
-        if (duplex_play(c->duplex, 1, DSP_HZ, x, TRAIN) < 0 || duplex_end(c->duplex, 1) < 0)
+        probe_noise(x, TRAIN_MOST, 0);
+        if (duplex_play(c->duplex, 1, DSP_HZ, x, TRAIN_MOST) < 0 || duplex_end(c->duplex, 1) < 0)
             rc = err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
     }
-    for (size_t until = 0; rc == 0 && !c->ended && until < TRAIN + WAIT;) {
+    for (size_t until = 0; rc == 0 && !c->ended && until < TRAIN_MOST + WAIT;) {
         until += DSP_HZ / 50;
         rc = listen_until(c, until, e);
+        if (rc == 0 && until > TRAIN_LEAST && has_learnt(c))
+            break;
     }
     end(c);
     free(x);

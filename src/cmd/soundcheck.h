@@ -1,4 +1,4 @@
-/* soundcheck - plays something through the loudspeaker and listens to the microphone, some eight
+/* soundcheck - plays something through the loudspeaker and listens to the microphone, some ten
  * seconds in all, over the same sound path that a conversation takes.
  *
  * First two chirps, with nobody cancelling (dsp/probe.h says what they tell); then, where an echo
@@ -19,8 +19,10 @@ struct soundcheck {
     enum nearend_aec aec;
     bool played; /* the loudspeaker took the chirps */
     struct probe probe;
-    bool trained;   /* the second part took place; only then: */
-    double erle_db; /* 0: not known */
+    double
+        round_trip_ms; /* from the program to the program, as the canceller found; 0: it did not */
+    bool trained;      /* the second part took place; only then: */
+    double erle_db;    /* 0: not known */
     bool converged, half;
     bool kept;                              /* what was learnt is there for the next time */
     double seconds;                         /* in which dropouts were counted */
