@@ -28,6 +28,7 @@ enum backend_event_type {
     BACKEND_REPLY_AUDIO,    /* .samples, .count, .rate_hz: the next piece of the reply's speech */
     BACKEND_REPLY_DONE,     /* exactly one for each REPLY_STARTED: it is complete, failed, or was
                                .cancelled; .timing */
+    BACKEND_GLANCED,        /* .text: what a bit of speech says; "" nothing */
     BACKEND_ERROR, /* .error; .fatal: the backend is of no use any more; else the turn in hand
                       failed */
 };
@@ -94,6 +95,10 @@ struct backend_ops {
     /* The item's text as the memory of the conversation keeps it: after truncate, what was heard of
      * it. Borrowed until the next call; NULL when nothing is known of that item. */
     const char *(*remembered)(struct backend *b, uint32_t item);
+
+    /* What a bit of speech says, apart from the conversation: one GLANCED follows, unless the
+     * engine fails. 16 kHz mono, a few seconds; copies x. 0 or a negative errno. */
+    int (*glance)(struct backend *b, const int16_t *x, size_t n);
 
     /* Drops every turn in hand, without further events, and starts a conversation without memory.
      * Sample counts start again at 0. */

@@ -237,6 +237,11 @@ static const char *local_remembered(struct backend *b, uint32_t item)
     return turns_remembered(self(b)->turns, item);
 }
 
+static int local_glance(struct backend *b, const int16_t *x, size_t n)
+{
+    return turns_glance(self(b)->turns, x, n);
+}
+
 static void local_forget(struct backend *b)
 {
     listen_clear(self(b)->ear);
@@ -277,6 +282,7 @@ static const struct backend_ops ops = {
     .cancel = local_cancel,
     .truncate = local_truncate,
     .remembered = local_remembered,
+    .glance = local_glance,
     .forget = local_forget,
     .close = local_close,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "local/clause.h"
+#include "local/held.h"
 #include "local/memory.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -13,14 +14,6 @@
 #define QUEUED_TURNS 3   /* more waiting than this, and the caller should hold back */
 #define QUIET        100 /* below it, a sample of a voice is not heard: -50 dB */
 #define LEAD_HZ      200 /* a 200th of a second is kept of the quiet before the first word */
-
-/* An event that waits for its turn to be confirmed. */
-struct held {
-    struct held *next;
-    struct backend_event ev;
-    char *text;
-    int16_t samples[];
-};
 
 /* A clause on its way through the voice. */
 struct saying {
@@ -51,7 +44,7 @@ struct turn_in_hand {
     double speech_ms; /* so far */
     int64_t end_ns, heard_ns, token_ns, clause_ns, audio_ns;
 
-    struct held *held, **last_held;
+    struct held_list held; /* until the turn is confirmed */
 };
 
 /* Which turn a request to speech-to-text belongs to. */
@@ -60,6 +53,7 @@ struct decode {
     uint32_t id;
     size_t samples;
     struct turn_in_hand *turn; /* NULL: dropped */
+    bool glance;               /* or of no turn */
 };
 
 struct turns {
@@ -89,22 +83,6 @@ static void out_of_memory(struct turns *ts)
     report(ts, STATUS_FAILED, -ENOMEM, "out of memory");
 }
 
-static void hold(struct turns *ts, struct turn_in_hand *t, const struct backend_event *ev)
-{
-    struct held *h = calloc(1, sizeof *h + ev->count * sizeof(int16_t));
-
-    if (h == NULL || (ev->text != NULL && (h->text = strdup(ev->text)) == NULL)) {
-        free(h);
-        out_of_memory(ts);
-        return;
-    }
-    h->ev = *ev;
-    if (ev->count > 0)
-        memcpy(h->samples, ev->samples, ev->count * sizeof(int16_t));
-    *t->last_held = h;
-    t->last_held = &h->next;
-}
-
 /* Of a reply that was cancelled only its end is told, also when a handler cancelled it just now. */
 static bool unwanted(const struct turn_in_hand *t, const struct backend_event *ev)
 {
@@ -120,26 +98,22 @@ static void emit(struct turns *ts, struct turn_in_hand *t, struct backend_event 
         return;
     if (t->closed)
         ts->config.event(ts->config.user, &ev);
-    else
-        hold(ts, t, &ev);
+    else if (held_add(&t->held, &ev) < 0)
+        out_of_memory(ts);
 }
 
-static void release_held(struct turns *ts, struct turn_in_hand *t, bool deliver)
+/* The turn is confirmed. */
+static void tell_held(struct turns *ts, struct turn_in_hand *t)
 {
     struct held *h;
 
-    while ((h = t->held) != NULL) {
-        t->held = h->next;
-        h->ev.text = h->text;
-        h->ev.samples = h->samples;
+    while ((h = held_take(&t->held)) != NULL) {
         if (h->ev.type == BACKEND_HEARD)
             h->ev.committed = t->committed;
-        if (deliver && !unwanted(t, &h->ev))
+        if (!unwanted(t, &h->ev))
             ts->config.event(ts->config.user, &h->ev);
-        free(h->text);
-        free(h);
+        held_free(h);
     }
-    t->last_held = &t->held;
 }
 
 /* --- turns */
@@ -151,7 +125,7 @@ static struct turn_in_hand *turn_add(struct turns *ts)
     if (t == NULL)
         return NULL;
     t->item = ++ts->next_item;
-    t->last_held = &t->held;
+    held_init(&t->held);
     t->last_saying = &t->sayings;
     *ts->last = t;
     ts->last = &t->next;
@@ -183,7 +157,7 @@ static void turn_remove(struct turns *ts, struct turn_in_hand *t)
     for (struct decode *d = ts->decodes; d != NULL; d = d->next)
         if (d->turn == t)
             d->turn = NULL;
-    release_held(ts, t, false);
+    held_drop(&t->held);
     free_sayings(t);
     clause_free(&t->clause);
     buf_free(&t->heard);
@@ -211,24 +185,47 @@ static struct turn_in_hand *hearing(struct turns *ts)
     return ts->hearing;
 }
 
+/* NULL: out of memory. */
+static struct decode *decode(struct turns *ts, const int16_t *x, size_t n)
+{
+    struct decode *d = calloc(1, sizeof *d);
+    struct engine_request r = {.id = ++ts->next_id, .pcm = x, .samples = n};
+
+    if (d == NULL || ts->stt->ops->submit(ts->stt, &r) < 0) {
+        free(d);
+        return NULL;
+    }
+    d->id = r.id;
+    d->samples = n;
+    *ts->last_decode = d;
+    ts->last_decode = &d->next;
+    ts->decoding_samples += n;
+    return d;
+}
+
 static void on_piece(struct turns *ts, const struct listen_event *ev)
 {
     struct turn_in_hand *t = hearing(ts);
-    struct decode *d = calloc(1, sizeof *d);
-    struct engine_request r = {.id = ++ts->next_id, .pcm = ev->pcm, .samples = ev->count};
+    struct decode *d = t != NULL ? decode(ts, ev->pcm, ev->count) : NULL;
 
-    if (t == NULL || d == NULL || ts->stt->ops->submit(ts->stt, &r) < 0) {
-        free(d);
+    if (d == NULL) {
         out_of_memory(ts);
         return;
     }
-    *d = (struct decode){.id = r.id, .samples = ev->count, .turn = t};
-    *ts->last_decode = d;
-    ts->last_decode = &d->next;
-    ts->decoding_samples += ev->count;
+    d->turn = t;
     t->decoding++;
     if (ev->draft)
-        t->draft_id = r.id;
+        t->draft_id = d->id;
+}
+
+int turns_glance(struct turns *ts, const int16_t *x, size_t n)
+{
+    struct decode *d = ts->stt != NULL ? decode(ts, x, n) : NULL;
+
+    if (d == NULL)
+        return ts->stt != NULL ? -ENOMEM : -EAGAIN;
+    d->glance = true;
+    return 0;
 }
 
 /* The answer to the draft's decode, if it still comes, belongs to nobody. */
@@ -254,7 +251,7 @@ static void take_back(struct turns *ts, struct turn_in_hand *t)
     if (!t->answering)
         return;
     stop_answering(ts, t);
-    release_held(ts, t, false);
+    held_drop(&t->held);
     memory_rollback(ts->memory, t->mark);
     clause_free(&t->clause);
     t->answering = t->worded = false;
@@ -277,7 +274,7 @@ static void on_turn(struct turns *ts, const struct listen_event *ev)
     t->committed = ev->committed;
     t->end_ns = ev->decided_ns;
     ts->hearing = NULL;
-    release_held(ts, t, true);
+    tell_held(ts, t);
 }
 
 void turns_on_listen(struct turns *ts, const struct listen_event *ev)
@@ -333,6 +330,11 @@ void turns_on_stt(struct turns *ts, const struct engine_event *ev)
 
     if (d == NULL || d->id != ev->id)
         return;
+    if (ev->type == ENGINE_TEXT && d->glance) {
+        ts->config.event(ts->config.user,
+                         &(struct backend_event){.type = BACKEND_GLANCED, .text = ev->text});
+        return;
+    }
     if (ev->type == ENGINE_TEXT && t != NULL) {
         if (ev->id == t->draft_id)
             add_words(&t->draft, ev->text);

@@ -34,6 +34,9 @@ void turns_on_stt(struct turns *ts, const struct engine_event *ev);
 void turns_on_llm(struct turns *ts, const struct engine_event *ev);
 void turns_on_tts(struct turns *ts, const struct engine_event *ev);
 
+/* As in backend.h. */
+int turns_glance(struct turns *ts, const int16_t *x, size_t n);
+
 int turns_text(struct turns *ts,
                const char *text); /* a turn in writing; turns_advance must follow, from the loop */
 void turns_advance(struct turns *ts);

@@ -104,6 +104,17 @@ static void feed_kept(struct mic *m, size_t from)
     m->count = 0;
 }
 
+size_t mic_kept(const struct mic *m, int64_t at_ns, int16_t *x, size_t max)
+{
+    size_t from = samples_in(at_ns - LEAD_NS - (m->count_end - lasts_ns(m->count))), n = 0;
+
+    while (from + n < m->count && n < max) {
+        x[n] = m->kept[(m->at + from + n) % KEPT];
+        n++;
+    }
+    return n;
+}
+
 static void forget(struct mic *m)
 {
     m->fed = 0;

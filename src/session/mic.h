@@ -39,6 +39,10 @@ void mic_rest(struct mic *m); /* ... drops it */
  * then true. */
 bool mic_hand_over(struct mic *m, int64_t at_ns);
 
+/* Copies what was kept from 300 ms before at_ns on; returns the samples, 0 where nothing is kept.
+ */
+size_t mic_kept(const struct mic *m, int64_t at_ns, int16_t *x, size_t max);
+
 /* Opens, from at_ns on (0: now); what was kept, and what the backend had heard, is forgotten. */
 void mic_open(struct mic *m, int64_t at_ns);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "session/mic.h"
+#include "session/stopword.h"
 #include "util/buf.h"
 #include "util/text.h"
 
@@ -13,6 +14,7 @@
 #define ECHO_MS     200  /* for so long a reply hangs in the room after the loudspeaker */
 #define TURN_MS     700  /* a turn shorter than this, with the lead of 300 ms, may be a cough */
 #define WAITING_MAX (128u << 20) /* bytes of speech that are kept while the user speaks */
+#define GLANCE_MAX  (2 * 16000)  /* samples of something short */
 #define FINISH_MS   40           /* captured so long ago, a sample may still be on its way to us */
 
 struct session {
@@ -47,6 +49,7 @@ struct session {
     bool cancelled;
     bool held;                 /* the user seems to speak */
     int64_t held_ns;           /* ... since */
+    uint32_t glanced;          /* the reply over which something short was said */
     struct buf waiting;        /* its speech, while the user speaks */
     struct session_event done; /* what REPLY_DONE will say */
 };
@@ -279,6 +282,27 @@ static void speech_stopped(struct session *s, const struct backend_event *ev)
         play_waiting(s);
 }
 
+/* It was short. "Mhm" is nothing, but "stop" is as short: where the backend can tell, it is asked,
+ * while the reply goes on. */
+static void glance(struct session *s)
+{
+    int16_t x[GLANCE_MAX];
+    size_t n;
+
+    if (s->backend->ops->glance == NULL || s->cancelled)
+        return;
+    n = mic_kept(&s->mic, s->held_ns, x, GLANCE_MAX);
+    if (n > 0 && s->backend->ops->glance(s->backend, x, n) == 0)
+        s->glanced = s->item;
+}
+
+static void on_glanced(struct session *s, const char *text)
+{
+    log_debug(s->config.log, "over the reply, somebody said: '%s'", text);
+    if (s->item != 0 && s->glanced == s->item && !s->cancelled && stopword(text))
+        stop(s);
+}
+
 static void on_backend(void *user, const struct backend_event *ev)
 {
     struct session *s = user;
@@ -313,6 +337,9 @@ static void on_backend(void *user, const struct backend_event *ev)
         break;
     case BACKEND_REPLY_DONE:
         reply_generated(s, ev);
+        break;
+    case BACKEND_GLANCED:
+        on_glanced(s, ev->text);
         break;
     case BACKEND_ERROR:
         tell(s,
@@ -423,6 +450,7 @@ static void on_reply_event(struct session *s, const struct duplex_event *ev)
         break;
     case DUPLEX_RESUMED:
         s->held = false;
+        glance(s);
         break;
     case DUPLEX_BARGED:
         on_barged(s, ev);

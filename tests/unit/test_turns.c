@@ -86,6 +86,9 @@ static void on_event(void *user, const struct backend_event *ev)
         if (st->impatient)
             turns_cancel(st->turns);
         break;
+    case BACKEND_GLANCED:
+        buf_addf(&st->events, "glanced(%s) ", ev->text);
+        break;
     case BACKEND_READY:
     case BACKEND_NOTICE:
         break;
@@ -224,6 +227,46 @@ static void nobody_waits_for_the_quiet_before_the_first_word(void **state)
     SAW(&st->events, "audio1110 "); /* 5 ms of it are kept */
     sounded(st, st->tts.last_id, 2000, 3000);
     SAW(&st->events, "audio3000 "); /* pauses within a reply are its own */
+}
+
+static void a_glance_is_no_part_of_the_conversation(void **state)
+{
+    static const int16_t pcm[160];
+    struct stage *st = *state;
+
+    turns_text(st->turns, "Hello.");
+    turns_advance(st->turns);
+    wrote(st, "Hi!");
+    buf_clear(&st->asked);
+    buf_clear(&st->events);
+    assert_int_equal(turns_glance(st->turns, pcm, 160), 0);
+    transcribed(st, "Stop.");
+    SAW(&st->asked, "stt ");
+    SAW(&st->events, "glanced(Stop.) ");
+    assert_int_equal(turns_waiting(st->turns), 0);
+    wrote_all(st);
+    spoke(st, st->tts.last_id, 100);
+    buf_clear(&st->asked);
+    turns_text(st->turns, "Again.");
+    turns_advance(st->turns);
+    SAW(&st->asked, "llm[Hello.][Hi!][Again.] ");
+}
+
+static void a_glance_and_a_turn_do_not_mix(void **state)
+{
+    static const int16_t pcm[160];
+    struct stage *st = *state;
+    uint32_t piece_id;
+
+    piece(st, false);
+    piece_id = st->stt.last_id;
+    assert_int_equal(turns_glance(st->turns, pcm, 160), 0);
+    listened(st, LISTEN_TURN, false);
+    turns_on_stt(st->turns,
+                 &(struct engine_event){.type = ENGINE_TEXT, .id = piece_id, .text = "Tell me."});
+    turns_on_stt(st->turns, &(struct engine_event){.type = ENGINE_DONE, .id = piece_id});
+    transcribed(st, "Stop.");
+    SAW(&st->events, "stopped heard(Tell me.) reply1 glanced(Stop.) ");
 }
 
 static void pieces_of_one_turn_are_joined_in_order(void **state)
@@ -470,6 +513,8 @@ int main(void)
         TEST(a_committed_turn_is_heard_answered_and_spoken),
         TEST(the_next_turn_remembers_the_last),
         TEST(nobody_waits_for_the_quiet_before_the_first_word),
+        TEST(a_glance_is_no_part_of_the_conversation),
+        TEST(a_glance_and_a_turn_do_not_mix),
         TEST(pieces_of_one_turn_are_joined_in_order),
         TEST(a_draft_is_answered_early_and_told_only_when_confirmed),
         TEST(a_draft_that_is_taken_back_leaves_no_trace),
