@@ -1,6 +1,7 @@
 #include "cmd/diagnose.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -118,6 +119,7 @@ double diagnose_round_trip_ms(const struct soundcheck *s)
 static void diagnose_echo(struct findings *f, const struct soundcheck *s)
 {
     const struct probe *p = &s->probe;
+    char level[64];
 
     if (!p->heard) {
         findings_add(f, "echo", FINDING_OK, "none: nothing of the chirps came back");
@@ -127,11 +129,15 @@ static void diagnose_echo(struct findings *f, const struct soundcheck *s)
                         s->out_name);
         return;
     }
+    if (fabs(p->echo_db) < 0.5)
+        snprintf(level, sizeof level, "as loud as");
+    else
+        snprintf(level, sizeof level, "%.0f dB %s than", fabs(p->echo_db),
+                 p->echo_db < 0 ? "softer" : "louder");
     findings_add(f, "echo", p->delay_ms < FAR_MS ? FINDING_OK : FINDING_NOTE,
-                 "after %.1f ms, %.0f dB %s than it was played; round trip %.0f ms, with the "
-                 "buffers of the devices",
-                 p->delay_ms, fabs(p->echo_db), p->echo_db < 0 ? "softer" : "louder",
-                 diagnose_round_trip_ms(s));
+                 "after %.1f ms, %s it was played; round trip %.0f ms, with the buffers of the "
+                 "devices",
+                 p->delay_ms, level, diagnose_round_trip_ms(s));
     if (p->delay_ms >= FAR_MS)
         findings_advise(f, "so late an echo may not be found: a wire in place of Bluetooth or the "
                            "network makes it shorter");
@@ -165,7 +171,7 @@ static enum verdict diagnose_canceller(struct findings *f, const struct soundche
 {
     bool faint = above_noise(&s->probe) < FAINT_DB;
 
-    if (s->aec != NEAREND_SPEEX && faint) {
+    if (faint && !s->half) {
         findings_add(f, "canceller", FINDING_OK, "the echo is hardly above the noise");
         return VERDICT_FULL;
     }
@@ -181,7 +187,7 @@ static enum verdict diagnose_canceller(struct findings *f, const struct soundche
         findings_advise(f, "leave --aec system away, so that hullo takes it out");
         return VERDICT_HALF;
     }
-    if (s->half || (s->erle_db < ENOUGH_ERLE && !s->converged && !faint)) {
+    if (s->half || (s->erle_db < ENOUGH_ERLE && !s->converged)) {
         findings_add(f, "canceller", FINDING_NOTE, "takes only %.0f dB off the echo", s->erle_db);
         findings_advise(f, "turn the loudspeaker down, move it away from the microphone, or wear "
                            "headphones");

@@ -100,6 +100,12 @@ static void a_good_room_is_full_duplex(void **state)
     says("loudspeaker", FINDING_OK, "'Speaker' plays, 44100 Hz");
     says("echo", FINDING_OK, "after 41.2 ms, 12 dB softer");
     says("echo", FINDING_OK, "round trip 91 ms");
+    s.probe.echo_db = 0.3;
+    diagnose(&s);
+    says("echo", FINDING_OK, "as loud as it was");
+    s.probe.echo_db = 4.2;
+    diagnose(&s);
+    says("echo", FINDING_OK, "4 dB louder");
     s.round_trip_ms = 77;
     diagnose(&s);
     says("echo", FINDING_OK, "round trip 77 ms");
@@ -242,6 +248,9 @@ static void an_echo_that_stays_is_half_duplex(void **state)
     s.erle_db = 4;
     s.probe.level_db = -49;
     assert_int_equal(diagnose(&s), VERDICT_FULL);
+    says("canceller", FINDING_OK, "hardly");
+    s.half = true;
+    assert_int_equal(diagnose(&s), VERDICT_HALF);
 }
 
 static void where_hullo_takes_no_echo_out_somebody_must(void **state)
