@@ -20,7 +20,7 @@
 #define JUMP           8.0   /* samples off from which the reference jumps */
 #define JUMP_YOUNG     2.0   /* the same for the first measurements: nothing was learnt yet */
 #define YOUNG          4
-#define GLIDE_S        8.0     /* takes what it is off by out in about that time */
+#define GLIDE_S        60.0    /* takes what it is off by out in about that time */
 #define GLIDE          8.0     /* ppm, the most */
 #define EXPECT         MS(2)   /* how far from the line a peak is still preferred */
 #define SURE_KNOWN_PPM 5.0     /* of a drift measured for these devices earlier */
@@ -232,32 +232,36 @@ static void count_sound(struct align *a, const int16_t *mic)
     }
 }
 
-/* The far end from sample `whole` + `part` on, moving by `move` over the frame. */
-static void read_far(const struct align *a, int64_t whole, double part, double move,
-                     int16_t ref[DSP_FRAME])
+/* The reference for the frame that begins at near sample `at`, for that delay then, growing by ppm.
+ * False, and silence, where there is no far end; *missing: by how many samples it is late. */
+static bool read_far(const struct align *a, int64_t at, double delay, double ppm,
+                     int16_t ref[DSP_FRAME], int64_t *missing)
 {
+    double from = (double)at - delay + a->lead;
+    int64_t whole = (int64_t)floor(from);
     int16_t near_by[FRACTION_SPAN];
     float x[FRACTION_SPAN], y[DSP_FRAME];
 
+    memset(ref, 0, DSP_FRAME * sizeof(*ref));
+    *missing = whole + DSP_FRAME - a->far.n;
+    if (*missing > 0 || whole + DSP_FRAME <= 0 || whole + DSP_FRAME <= a->far.n - (int64_t)FAR)
+        return false;
     history_read(&a->far, whole - FRACTION_BEFORE, near_by, FRACTION_SPAN);
     for (int i = 0; i < FRACTION_SPAN; i++)
         x[i] = near_by[i];
-    fraction_read(&a->fraction, x, y, part, part + move);
+    double part = from - (double)whole;
+    fraction_read(&a->fraction, x, y, part, part - ppm * 1e-6 * DSP_FRAME);
     for (int i = 0; i < DSP_FRAME; i++)
         ref[i] = (int16_t)lrintf(fmaxf(-32768, fminf(32767, y[i])));
+    return true;
 }
 
 bool align_frame(struct align *a, const int16_t mic[DSP_FRAME], int16_t ref[DSP_FRAME])
 {
-    double ppm = read_ppm(a), from = (double)a->near.n - a->delay + a->lead;
-    int64_t whole = (int64_t)floor(from);
-    int64_t missing = whole + DSP_FRAME - a->far.n;
-    bool there = missing <= 0 && whole + DSP_FRAME > 0 && -missing < (int64_t)FAR - FRACTION_SPAN;
+    double ppm = read_ppm(a);
+    int64_t missing;
+    bool there = read_far(a, a->near.n, a->delay, ppm, ref, &missing);
 
-    if (there)
-        read_far(a, whole, from - (double)whole, -ppm * 1e-6 * DSP_FRAME, ref);
-    else
-        memset(ref, 0, DSP_FRAME * sizeof(*ref));
     history_add(&a->near, mic, DSP_FRAME);
     follow_shortage(a, missing);
     a->delay += ppm * 1e-6 * DSP_FRAME;
@@ -265,6 +269,18 @@ bool align_frame(struct align *a, const int16_t mic[DSP_FRAME], int16_t ref[DSP_
     follow_heads(a);
     count_sound(a, mic);
     return there;
+}
+
+bool align_again(const struct align *a, int ago, int16_t mic[DSP_FRAME], int16_t ref[DSP_FRAME])
+{
+    int64_t back = ((int64_t)ago + 1) * DSP_FRAME, at = a->near.n - back;
+    double ppm = a->line.ppm;
+    int64_t missing;
+
+    if (ago < 0 || at < 0 || back > (int64_t)NEAR)
+        return false;
+    history_read(&a->near, at, mic, DSP_FRAME);
+    return read_far(a, at, a->delay - ppm * 1e-6 * (double)back, ppm, ref, &missing);
 }
 
 static int64_t bounded(int64_t n, int64_t have)

@@ -56,6 +56,12 @@ void align_far(struct align *a, const int16_t *x, size_t n);
  * reference is what was played at the same time. */
 bool align_frame(struct align *a, const int16_t mic[DSP_FRAME], int16_t ref[DSP_FRAME]);
 
+/* The frame of the microphone that came `ago` frames before the latest (up to 4 s), and the
+ * reference that it would have got, had the delay been known: for a canceller that starts again
+ * after ALIGN_FOUND or ALIGN_MOVED and need not wait for new sound. False: not that many frames
+ * yet, or no far end for it. */
+bool align_again(const struct align *a, int ago, int16_t mic[DSP_FRAME], int16_t ref[DSP_FRAME]);
+
 /* n samples of the near or the far end were lost and are missing in the count (both negative
  * numbers and 0 are fine): an xrun. The delay stays true. */
 void align_lost(struct align *a, int64_t near, int64_t far);

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #define PAIRS          (DRIFT_POINTS * (DRIFT_POINTS - 1) / 2)
-#define NOISE_S        4e-6   /* of a good measurement, a sixteenth of a sample: none is better */
+#define NOISE_S        3e-6   /* of the best measurement: a twentieth of a sample */
 #define TOLERATED      300e-6 /* of a measurement that is on the line */
+#define AGREED         60e-6  /* of two that make a jump */
 #define TOLERATED_MOST 2e-3   /* after a long time without any */
 #define JUMP_SURE_PPM  10.0   /* after a jump: there may be another device now */
 #define FEW_S          20e-6  /* few points scatter less than they should: shared out among them */
@@ -120,12 +121,22 @@ static void append(struct drift *d, struct drift_point p)
     d->points[d->n++] = p;
 }
 
-static bool agree(struct drift_point p, double at_s, double delay_s, double ppm, double sure_ppm)
+static bool agree(struct drift_point p, double at_s, double delay_s, double tolerated, double ppm,
+                  double sure_ppm)
 {
     double apart = p.at_s - at_s;
     double off = fabs(p.delay_s - delay_s - ppm * 1e-6 * apart);
 
-    return off < fmin(TOLERATED + 3e-6 * sure_ppm * fabs(apart), TOLERATED_MOST);
+    return off < fmin(tolerated + 3e-6 * sure_ppm * fabs(apart), TOLERATED_MOST);
+}
+
+/* As long as there are few points, one that is off a little may have set the slope wrong. */
+static bool on_line(const struct drift *d, struct drift_point p)
+{
+    if (d->n == 0 || p.at_s <= d->points[d->n - 1].at_s)
+        return false;
+    return agree(p, d->at_s, d->delay_s, TOLERATED, d->ppm,
+                 fmax(d->sure_ppm, DRIFT_PPM_ANY / d->n));
 }
 
 static void stray_add(struct drift *d, struct drift_point p)
@@ -142,8 +153,9 @@ static bool jump(struct drift *d, struct drift_point p, bool sure)
 {
     int i = d->stray - 1;
 
-    while (i >= 0 && (p.at_s <= d->strays[i].at_s ||
-                      !agree(p, d->strays[i].at_s, d->strays[i].delay_s, d->ppm, d->sure_ppm)))
+    while (i >= 0 &&
+           (p.at_s <= d->strays[i].at_s ||
+            !agree(p, d->strays[i].at_s, d->strays[i].delay_s, AGREED, d->ppm, d->sure_ppm)))
         i--;
     if (i < 0 && !sure)
         return false;
@@ -162,8 +174,7 @@ enum drift_news drift_add(struct drift *d, double at_s, double delay_s, double q
 
     if (!(quality >= DRIFT_QUALITY_2) || !isfinite(at_s) || !isfinite(delay_s))
         return DRIFT_IGNORED;
-    if (d->n > 0 && at_s > d->points[d->n - 1].at_s &&
-        agree(p, d->at_s, d->delay_s, d->ppm, d->sure_ppm)) {
+    if (on_line(d, p)) {
         append(d, p);
         d->stray = 0;
         fit(d);

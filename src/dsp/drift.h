@@ -10,10 +10,10 @@
 #define DRIFT_POINTS    48
 #define DRIFT_STRAYS    3
 #define DRIFT_PPM_MAX   250.0 /* a line is never steeper */
-#define DRIFT_PPM_ANY   60.0  /* how far two clocks are usually apart, when nothing is known */
-#define DRIFT_QUALITY   10.0  /* what a measurement must have to be believed, see delay.h */
-#define DRIFT_QUALITY_2 6.0   /* what is enough for one that is on the line anyway */
-#define DRIFT_QUALITY_1 16.0  /* what needs no second one to be a jump, if it is over 2 ms */
+#define DRIFT_PPM_ANY   100.0
+#define DRIFT_QUALITY   10.0 /* what a measurement must have to be believed, see delay.h */
+#define DRIFT_QUALITY_2 6.0  /* what is enough for one that is on the line anyway */
+#define DRIFT_QUALITY_1 16.0 /* what needs no second one to be a jump, if it is over 2 ms */
 
 struct drift_point {
     double at_s, delay_s;

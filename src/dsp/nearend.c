@@ -17,6 +17,7 @@
 #define LOST_DB       6.0f  /* under this it is not any more */
 
 #define LINGER_FRAMES 25    /* the room goes on so long after the loudspeaker */
+#define AGAIN_FRAMES  100   /* given to a canceller that starts again */
 #define REF_SILENT    16    /* peak of a reference that nobody hears */
 #define FULL_SCALE    32700 /* a microphone that clips */
 #define SMOOTH        0.02f /* of the echo's energy: half a second of frames with echo */
@@ -285,13 +286,25 @@ void nearend_measure(struct nearend *e)
         align_measure(e->align);
 }
 
+/* The latest second once more, now that the delay is known: a canceller that begins at the
+ * beginning of what was said, and not in the middle, is 5 dB better for the next 15 s. */
+static void restart_canceller(struct nearend *e)
+{
+    int16_t mic[DSP_FRAME], ref[DSP_FRAME], out[DSP_FRAME];
+
+    aec_reset(e->aec);
+    for (int ago = AGAIN_FRAMES; ago-- > 0;)
+        if (align_again(e->align, ago, mic, ref))
+            aec_run(e->aec, mic, ref, out);
+}
+
 void nearend_adopt(struct nearend *e)
 {
     enum align_news news = e->align ? align_adopt(e->align) : ALIGN_NONE;
 
     if (news != ALIGN_MOVED && news != ALIGN_FOUND)
         return;
-    aec_reset(e->aec);
+    restart_canceller(e);
     suppress_relearn(e->suppress);
     e->moved = news == ALIGN_MOVED;
     e->known = e->converged = false;
