@@ -138,7 +138,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(FAKE_LIB) $(LIB)
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(FAKE_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(RUN_PATH) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(RUN_PATH) -o $@ $(filter %.o %.a,$^) $(ALL_LIBS)
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'

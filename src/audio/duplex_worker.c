@@ -53,10 +53,14 @@ static void set_level(struct duplex *d, enum barge_state state)
 /* Does what the chain has decided on a frame whose last sample was captured at end_ns. */
 static void obey(struct duplex *d, const struct nearend_verdict *v, int64_t end_ns)
 {
+    static const char *const names[] = {"play", "duck", "hold", "stop"};
     bool allowed = !v->hopeless && !atomic_load_explicit(&d->deaf, memory_order_relaxed);
     enum barge_state state = allowed ? v->state : BARGE_PLAY;
     struct duplex_event ev = {.at_ns = end_ns - v->onset_ms * MS};
 
+    if (state != d->state)
+        log_debug(d->log, "barge-in: %s, heard until %lld, decided at %lld ns", names[state],
+                  (long long)end_ns, (long long)clock_ns());
     if (state == BARGE_STOP) {
         ev.type = DUPLEX_BARGED;
         ev.item = playqueue_playing(d->queue);
