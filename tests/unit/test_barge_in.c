@@ -75,6 +75,12 @@ static const char *on_remembered(struct backend *b, uint32_t item)
     return item == 1 ? "what was heard" : NULL;
 }
 
+static int on_glance(struct backend *b, const int16_t *x, size_t n)
+{
+    buf_addf(&stage_of(b)->noted, "glance%d..%d*%zu ", x[0], x[n - 1], n / MS);
+    return 0;
+}
+
 static void on_forget(struct backend *b)
 {
     buf_adds(&stage_of(b)->noted, "forget ");
@@ -92,6 +98,7 @@ static const struct backend_ops ops = {.append = on_append,
                                        .cancel = on_cancel,
                                        .truncate = on_truncate,
                                        .remembered = on_remembered,
+                                       .glance = on_glance,
                                        .forget = on_forget,
                                        .close = on_close};
 
@@ -378,9 +385,36 @@ static void a_cough_is_nobodys_turn(void **state)
     capture(st, 1, 300);
     GIVEN(st, "1*100 "); /* what came 200 ms behind the reply */
     SAW(&st->events, "heard(hello) done ");
-    SAW(&st->noted, "clear ");
+    SAW(&st->noted, "glance1..1*600 clear ");
     assert_true(st->done.heard_ms == 1000);
     assert_true(st->done.complete);
+}
+
+static void said(struct stage *st, const char *text)
+{
+    says(st, (struct backend_event){.type = BACKEND_GLANCED, .text = text});
+}
+
+static void a_word_that_was_too_short_to_stop_the_reply_stops_it_when_it_means_that(void **state)
+{
+    struct stage *st = *state;
+
+    reply(st, 1);
+    capture(st, 1, 500);
+    held(st, DUPLEX_HELD, 1, st->sound.now_ns);
+    capture(st, 3, 300);
+    held(st, DUPLEX_RESUMED, 1, 0);
+    SAW(&st->noted, "glance1..3*600 ");
+    said(st, "Mhm.");
+    SAW(&st->noted, "");
+    said(st, "Stop.");
+    SAW(&st->noted, "truncate1:0 cancel ");
+    said(st, "Stop."); /* it has */
+    ended(st, 1, 0, true);
+    generated(st, 1);
+    reply(st, 2);
+    said(st, "Stop."); /* that was the other one */
+    SAW(&st->noted, "clear ");
 }
 
 static void speech_that_goes_on_as_the_reply_ends_is_heard_from_its_first_word_on(void **state)
@@ -940,6 +974,7 @@ int main(void)
         TEST(the_microphone_is_kept_while_a_reply_is_heard),
         TEST(speech_over_a_reply_stops_it_and_is_heard_from_its_first_word_on),
         TEST(a_cough_is_nobodys_turn),
+        TEST(a_word_that_was_too_short_to_stop_the_reply_stops_it_when_it_means_that),
         TEST(speech_that_goes_on_as_the_reply_ends_is_heard_from_its_first_word_on),
         TEST(words_from_before_the_reply_was_heard_and_over_it_are_one),
         TEST(three_seconds_are_kept_at_most),
