@@ -2,7 +2,8 @@
  * A driver opens devices and calls back for samples; it knows nothing of rings, speech or sessions.
  * Samples are mono signed 16 bit at the device's native rate: a driver that must open more channels
  * spreads the mono output over them and takes the first input channel. Unless said otherwise,
- * functions are called from one control thread. */
+ * functions are called from one control thread; devices that went away are closed, and opened
+ * again, from a helper thread, one call at a time. */
 #ifndef HULLO_AUDIO_AUDIO_H
 #define HULLO_AUDIO_AUDIO_H
 
@@ -41,8 +42,6 @@ struct audio_config {
     bool capture, playback; /* which directions to open; at least one */
     const char *input,
         *output;    /* device name or part of it, or what the driver takes; NULL: the default */
-    bool again;     /* the devices went away and are looked for anew, by a helper thread: opening
-                       and closing leave descriptor 2 alone */
     int latency_ms; /* asked of the device in each direction, explicitly; 20 */
     audio_callback *callback;
     void (*lost)(void *user); /* the device went away; any thread, once; NULL is fine */

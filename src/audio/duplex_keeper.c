@@ -30,7 +30,6 @@ static int look_for(struct duplex *d, struct pair **out, int looks)
     struct err e = {0};
     int rc;
 
-    config.again = true;
     rc = pair_open(out, &config, d->log, &e);
     if (rc < 0 && looks >= LOYAL_LOOKS && config.driver->list != NULL &&
         (config.input != NULL || config.output != NULL)) {

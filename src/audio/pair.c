@@ -141,7 +141,6 @@ int pair_open(struct pair **out, const struct pair_config *config, const struct 
     struct pair *p = calloc(1, sizeof *p);
     struct audio_config audio = {.capture = config->capture,
                                  .playback = config->playback,
-                                 .again = config->again,
                                  .input = config->input,
                                  .output = config->output,
                                  .latency_ms = config->latency_ms,

@@ -21,7 +21,6 @@ struct pair_config {
     const struct audio_driver *driver;
     const char *argument, *input, *output; /* borrowed until pair_open returns */
     bool capture, playback;
-    bool again; /* as in audio_config */
     int latency_ms;
     struct nearend_config nearend;
     const char *rooms;         /* where what is known of the devices is looked for; NULL: nowhere */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "util/hush.h"
+#include "util/os.h"
 
 #define LINES_MAX 400 /* of one window that reach the log */
 
@@ -34,8 +35,35 @@ static void set_alsa_handler(alsa_handler *handler)
     set(handler);
 }
 
+static enum sieve_verdict look(void *user, const char *text, size_t n)
+{
+    struct quiet *q = user;
+
+    if (!pthread_equal(pthread_self(), q->thread))
+        return SIEVE_PASS;
+    fwrite(text, 1, n, q->file);
+    return SIEVE_TAKEN;
+}
+
+static void begin_aside(struct quiet *q)
+{
+    q->thread = pthread_self();
+    q->watch = (struct sieve_watch){.look = look, .user = q};
+    q->saved = -1;
+    q->file = tmpfile();
+    if (q->file == NULL || sieve_add(&q->watch))
+        return;
+    fclose(q->file);
+    q->file = NULL;
+}
+
 void quiet_begin(struct quiet *q)
 {
+    q->aside = !os_main_thread();
+    if (q->aside) {
+        begin_aside(q);
+        return;
+    }
     hush_take();
     set_alsa_handler(NULL);
     q->file = NULL;
@@ -53,19 +81,27 @@ void quiet_begin(struct quiet *q)
     q->file = NULL;
 }
 
+static void end_main(struct quiet *q)
+{
+    set_alsa_handler(drop);
+    if (q->saved >= 0) {
+        fflush(stderr);
+        dup2(q->saved, STDERR_FILENO);
+        close(q->saved);
+    }
+    hush_give();
+}
+
 void quiet_end(struct quiet *q, const struct log *log)
 {
     char line[4096];
 
-    set_alsa_handler(drop);
-    if (q->saved < 0) {
-        hush_give();
+    if (!q->aside)
+        end_main(q);
+    else if (q->file != NULL)
+        sieve_remove(&q->watch);
+    if (q->file == NULL)
         return;
-    }
-    fflush(stderr);
-    dup2(q->saved, STDERR_FILENO);
-    close(q->saved);
-    hush_give();
     rewind(q->file);
     for (int i = 0; i < LINES_MAX && fgets(line, sizeof line, q->file) != NULL; i++) {
         /* Our own lines, from this thread or another: they have their level already. */

@@ -4,13 +4,13 @@
  * PortAudio 19.6 and 19.7 can jump back to the same failing check for ever (PortAudio issue 1037):
  * a thread at full speed, a hundred megabytes of "Expression ... failed" a second on stderr, and a
  * Pa_AbortStream that waits for it and never returns. What it prints is the only handle on it. So,
- * while a stream is open, the C library's `stderr` is a stream of ours that drops those lines,
- * passes everything else on, and ends a thread that repeats itself: as a cancellation would, so
- * that PortAudio's own cleanup runs and the stream is reported as finished.
+ * while a stream is open, audio/sieve.h drops those lines and ends a thread that repeats itself: as
+ * a cancellation would, so that PortAudio's own cleanup runs and the stream is reported as
+ * finished.
  *
- * Control thread only, with one guard at a time; it is the only thread that is never ended. File
- * descriptor 2 is untouched, and so is a FILE pointer that was taken from `stderr` before. Does
- * nothing where the C library is not glibc: ALSA is not there either. */
+ * The thread that begins the guard is never ended, nor one inside a window of audio/quiet.h;
+ * another may end the guard. Does nothing where the C library is not glibc: ALSA is not there
+ * either. */
 #ifndef HULLO_AUDIO_STUCK_H
 #define HULLO_AUDIO_STUCK_H
 

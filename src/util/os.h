@@ -15,6 +15,8 @@ int os_self_path(char *out, size_t size);
 /* When the file was last changed, in nanoseconds since 1970. */
 int64_t os_modified_ns(const struct stat *st);
 
+bool os_main_thread(void); /* whether the calling thread is the one that main runs on */
+
 enum os_role { OS_ROLE_SOUND, OS_ROLE_ENGINE };
 
 /* Names the calling thread (at most 15 bytes) and sets its priority: raised for the sound path

@@ -15,6 +15,11 @@ int os_self_path(char *out, size_t size)
     return _NSGetExecutablePath(out, &n) == 0 ? 0 : -ENAMETOOLONG;
 }
 
+bool os_main_thread(void)
+{
+    return pthread_main_np() != 0;
+}
+
 void os_thread_role(const char *name, enum os_role role)
 {
     pthread_setname_np(name);

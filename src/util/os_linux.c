@@ -21,6 +21,11 @@ int os_self_path(char *out, size_t size)
     return 0;
 }
 
+bool os_main_thread(void)
+{
+    return gettid() == getpid();
+}
+
 void os_thread_role(const char *name, enum os_role role)
 {
     struct sched_param fifo = {.sched_priority = 5};

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -272,8 +273,11 @@ static int only_the_default(struct audio_stream **out, const char *argument,
                             const struct audio_config *config, const struct log *log, struct err *e)
 {
     int rc = fake_audio_driver.open(out, argument, config, log, e);
+    void *fake = NULL;
 
-    if (rc < 0 || (config->again && (config->input != NULL || config->output != NULL))) {
+    assert_int_equal(sscanf(argument, "%p", &fake), 1);
+    if (rc < 0 || (((struct fake_audio *)fake)->opens > 1 &&
+                   (config->input != NULL || config->output != NULL))) {
         if (rc == 0)
             fake_audio_driver.close(*out);
         *out = NULL;
