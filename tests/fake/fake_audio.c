@@ -1,10 +1,15 @@
 #include "fake/fake_audio.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MOST 8192
+
+/* As a driver promises: no callback runs any more once close returns. One for all fakes. */
+static pthread_mutex_t calling = PTHREAD_MUTEX_INITIALIZER;
 
 struct stream {
     struct audio_stream base;
@@ -71,8 +76,10 @@ static void close_stream(struct audio_stream *base)
 
     if (s == NULL)
         return;
+    pthread_mutex_lock(&calling);
     s->fake->started = false;
     s->fake->closed = true;
+    pthread_mutex_unlock(&calling);
     free(s);
 }
 
@@ -86,14 +93,22 @@ void fake_audio_run(struct fake_audio *f, const int16_t *in, int16_t *out, size_
 
     if (n > MOST)
         abort();
-    f->config.callback(f->config.user, f->config.capture ? (in != NULL ? in : silence) : NULL,
-                       f->config.playback ? (out != NULL ? out : unheard) : NULL, n, &when);
+    pthread_mutex_lock(&calling);
+    if (f->started)
+        f->config.callback(f->config.user, f->config.capture ? (in != NULL ? in : silence) : NULL,
+                           f->config.playback ? (out != NULL ? out : unheard) : NULL, n, &when);
+    else if (out != NULL)
+        memset(out, 0, n * sizeof *out);
+    pthread_mutex_unlock(&calling);
     f->now_ns += (int64_t)n * 1000000000 / hz;
 }
 
 void fake_audio_lose(struct fake_audio *f)
 {
-    f->config.lost(f->config.user);
+    pthread_mutex_lock(&calling);
+    if (atomic_exchange(&f->started, false))
+        f->config.lost(f->config.user);
+    pthread_mutex_unlock(&calling);
 }
 
 const struct audio_driver fake_audio_driver = {

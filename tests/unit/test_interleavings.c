@@ -45,13 +45,14 @@ struct race {
     uint32_t actions;
     _Atomic bool stop;
     _Atomic uint32_t acted; /* actions, counted before and after each: odd while one is under way */
+    _Atomic bool held;      /* by the latest */
     _Atomic uint64_t heard; /* samples that went out */
     struct shared slots[PLAYRING_ITEMS];
 
     /* The writer's. */
     uint64_t ended, flushed, wrong_ends;
     /* The callback's. */
-    uint64_t calm_full, calm_ducked, wrong, late;
+    uint64_t calm_full, calm_ducked, wrong, late, leaked;
 };
 
 static uint32_t next(uint32_t *seed)
@@ -71,6 +72,8 @@ static int16_t sample(uint32_t item, uint64_t at)
 static void act(struct race *r, uint32_t kind)
 {
     atomic_fetch_add(&r->acted, 1);
+    if (kind % 8 != 0)
+        atomic_store(&r->held, false);
     switch (kind % 8) {
     case 0:
         playring_flush(r->ring);
@@ -78,6 +81,7 @@ static void act(struct race *r, uint32_t kind)
     case 1:
     case 2:
         playring_set(r->ring, PLAYRING_HOLD);
+        atomic_store(&r->held, true);
         break;
     case 3:
         playring_set(r->ring, PLAYRING_DUCK);
@@ -110,7 +114,7 @@ static void *control(void *user)
         act(r, next(&seed));
         /* Anywhere within the next callbacks; now and then nothing happens for a while, so that all
          * can be compared. */
-        wait_for(r, i % 64 == 0 ? 8 * CALM : next(&seed) % (2 * READ));
+        wait_for(r, i % 64 == 0 ? 8 * CALM : next(&seed) % (READ / 2));
         for (uint32_t spin = next(&seed) % 256; spin > 0; spin--)
             atomic_load_explicit(&r->heard, memory_order_relaxed);
     }
@@ -228,7 +232,8 @@ static void look(struct race *r, struct before *b)
 
 /* Compares a read with what it did to the one item that was played in it. Several say nothing, nor
  * does a slot that was handed over meanwhile. */
-static void check(struct race *r, const int16_t *out, size_t n, const struct before *b, bool calm)
+static void check(struct race *r, const int16_t *out, size_t n, const struct before *b, bool calm,
+                  bool held)
 {
     int64_t cut_ns;
     uint32_t obeyed = playring_obeyed(r->ring, &cut_ns), slot = 0;
@@ -248,6 +253,7 @@ static void check(struct race *r, const int16_t *out, size_t n, const struct bef
         played += now - b->played[i];
         r->late += playring_older(generation, obeyed);
     }
+    r->leaked += held && played > 0;
     if (!calm || slots > 1)
         return;
     if (!is_calm(out, n, b->item[slot], b->played[slot], (size_t)played, &kind)) {
@@ -267,16 +273,19 @@ static void callbacks(struct race *r)
         struct before before;
         int16_t out[READ];
         size_t n = 1 + next(&seed) % READ;
+        bool held;
         uint32_t now;
 
         look(r, &before);
         playring_read(r->ring, out, n, 0);
+        held = atomic_load(&r->held);
         now = atomic_load(&r->acted);
         heard += n;
         if (now != acted || now % 2 != 0)
             sound = 0;
+        held &= now == acted && now % 2 == 0;
         acted = now;
-        check(r, out, n, &before, sound > CALM);
+        check(r, out, n, &before, sound > CALM, held);
         for (size_t i = 0; i < n; i++)
             sound += out[i] != 0;
         atomic_store(&r->heard, heard);
@@ -306,6 +315,7 @@ static void a_million_random_moments(void **state)
         r->actions, (unsigned long long)r->ended, (unsigned long long)r->flushed,
         (unsigned long long)r->calm_full, (unsigned long long)r->calm_ducked);
     assert_int_equal(r->late, 0);
+    assert_int_equal(r->leaked, 0);
     assert_int_equal(r->wrong, 0);
     assert_int_equal(r->wrong_ends, 0);
     /* Otherwise it has shown nothing. */
