@@ -95,7 +95,9 @@ OTHER_SRCS = $(if $(filter Darwin,$(OS)),%_linux.c,%_darwin.c)
 SRCS := $(filter-out $(OTHER_SRCS),$(sort $(wildcard src/*.c src/*/*.c)))
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 LIB = $(BUILD)/libhullo.a
-FAKES := $(sort $(wildcard tests/fake/*.c))
+# What takes the place of a part of the program is linked by name, not found by chance.
+INSTEAD := tests/fake/fake_nearend.c
+FAKES := $(filter-out $(INSTEAD),$(sort $(wildcard tests/fake/*.c)))
 FAKE_LIB = $(if $(FAKES),$(BUILD)/libfake.a)
 UNIT := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
@@ -103,7 +105,7 @@ BENCH := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BINS := $(BENCH:tests/bench/%.c=$(BUILD)/bench/%)
 FUZZ := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS := $(FUZZ:tests/fuzz/%.c=$(BUILD)/fuzz/%)
-TEST_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(FAKES) $(UNIT) $(BENCH) $(FUZZ))
+TEST_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(FAKES) $(INSTEAD) $(UNIT) $(BENCH) $(FUZZ))
 
 all: $(BUILD)/hullo ## build the program (the default)
 
@@ -134,7 +136,8 @@ $(BUILD)/tests/%.o: tests/%.c $(BUILD)/.flags
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(FAKE_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(RUN_PATH) -o $@ $(filter %.o %.a,$^) $(ALL_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(RUN_PATH) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(ALL_LIBS) -lcmocka
+$(BUILD)/tests/test_duplex_barge $(BUILD)/tests/test_duplex_devices: $(BUILD)/tests/fake/fake_nearend.o
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(FAKE_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'

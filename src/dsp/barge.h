@@ -21,6 +21,7 @@ enum barge_level { BARGE_LOW, BARGE_MEDIUM, BARGE_HIGH }; /* sensitivity */
 
 struct barge_input {
     bool playing;   /* the loudspeaker has something to say: an item is being played or held */
+    bool blind;     /* nothing is known about the echo yet: whatever is heard may be one */
     bool converged; /* the canceller has learnt the room; else the stricter rule holds */
     bool echo;      /* the loudspeaker can be heard in this frame, or was just now */
     float speech;   /* probability of the VAD on the suppressed signal, the latest one */

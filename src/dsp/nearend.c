@@ -11,24 +11,28 @@
 #define EARS    2                  /* detectors, each behind the one before by a part of a frame */
 #define STAGGER (VAD_FRAME / EARS) /* samples between two decisions */
 
-#define LEARNT_FRAMES 150   /* of echo, before anybody trusts the canceller */
-#define KNOWN_FRAMES  40    /* the same where the room was known from the start */
-#define LEARNT_DB     10.0f /* echo that the canceller must take out, to be trusted */
-#define LOST_DB       6.0f  /* under this it is not any more */
+#define LEARNT_FRAMES 100   /* of echo, before anybody trusts the canceller */
+#define KNOWN_FRAMES  30    /* the same where the room was known from the start */
+#define LEARNT_DB     12.0f /* echo that both stages must take out, to be trusted */
+#define LOST_FRAMES   200   /* of echo under HOPELESS_DB, and they are not any more */
 
+#define BLIND_FRAMES  300   /* of sound: in these its echo is found, or there is none */
+#define FIRST_FRAMES  30    /* of echo, before the canceller has any effect at all */
 #define LINGER_FRAMES 25    /* the room goes on so long after the loudspeaker */
 #define AGAIN_FRAMES  100   /* given to a canceller that starts again */
+#define LINGER_BLIND  80    /* the same, and the delay, where that is not known */
 #define REF_SILENT    16    /* peak of a reference that nobody hears */
 #define FULL_SCALE    32700 /* a microphone that clips */
 #define SMOOTH        0.02f /* of the echo's energy: half a second of frames with echo */
 #define ECHO_LEAST    1e-7f /* energy of an echo that is worth a ratio: -70 dB */
-#define NOT_SPEECH    0.3f  /* the VAD says nobody speaks */
+#define NOT_SPEECH    0.3f  /* the VAD says nobody speaks, */
+#define NOT_NEAR_DB   4.0f  /* and it is not just that it does not know yet */
 
 #define HOPELESS_DB     6.0f /* echo that is taken out, both stages, under which there is no hope */
 #define HOPEFUL_DB      9.0f
 #define HOPELESS_FRAMES 1000 /* of echo, one after the other */
 #define HOPEFUL_FRAMES  300
-#define FUTILE_HOLDS    6.0f /* in a minute or so */
+#define FUTILE_HOLDS    8.0f /* in a minute or so */
 #define FUTILE_FORGIVEN 2.0f
 
 struct ear {
@@ -50,6 +54,8 @@ struct nearend {
     float echo_in, echo_out; /* energy, smoothed, in frames with echo and no speech */
     int linger;              /* frames for which the loudspeaker is still heard in the room */
     int poor, good;          /* frames of echo on the wrong and on the right side of hopeless */
+    int sounded;             /* frames in which the loudspeaker was heard, up to BLIND_FRAMES */
+    bool found;              /* the delay is known */
     bool known;              /* the room's response was there from the start */
     bool converged, hopeless, moved;
 };
@@ -86,6 +92,7 @@ static int make_canceller(struct nearend *e, const struct nearend_memory *m)
     ret = align_new(&e->align, m && m->align.known ? &m->align : NULL);
     if (ret < 0)
         return ret;
+    e->found = m && m->align.known;
     e->known = may_be_trusted(m) && m->align.known;
     return aec_new(&e->aec, e->known ? m->response : NULL, e->known ? m->n : 0);
 }
@@ -160,19 +167,6 @@ static void listen(struct nearend *e, const int16_t y[DSP_FRAME])
     }
 }
 
-/* What the two stages take out of the echo, where there is nothing but echo. */
-static void measure_echo(struct nearend *e, const int16_t y[DSP_FRAME])
-{
-    float in, out;
-
-    if (!e->heard.echo || e->speech > NOT_SPEECH)
-        return;
-    in = energy(e->mic);
-    out = energy(y);
-    e->echo_in += SMOOTH * (in - e->echo_in);
-    e->echo_out += SMOOTH * (out - e->echo_out);
-}
-
 static float erle_db(const struct nearend *e)
 {
     if (e->echo_in < ECHO_LEAST)
@@ -180,28 +174,38 @@ static float erle_db(const struct nearend *e)
     return 10 * log10f(e->echo_in / fmaxf(e->echo_out, e->echo_in * 1e-6f));
 }
 
+/* What the two stages take out of the echo, where there is nothing but echo. */
+static void measure_echo(struct nearend *e, const int16_t y[DSP_FRAME])
+{
+    float erle;
+
+    if (!e->heard.echo || e->speech > NOT_SPEECH || e->heard.snr_db > NOT_NEAR_DB)
+        return;
+    e->echo_in += SMOOTH * (energy(e->mic) - e->echo_in);
+    e->echo_out += SMOOTH * (energy(y) - e->echo_out);
+    erle = erle_db(e);
+    e->poor = erle < HOPELESS_DB ? e->poor + 1 : 0;
+    e->good = erle > HOPEFUL_DB ? e->good + 1 : 0;
+}
+
 static void judge_canceller(struct nearend *e)
 {
     int enough = e->known ? KNOWN_FRAMES : LEARNT_FRAMES;
-    float cancelled_db = -e->heard.left_db;
 
-    if (e->config.aec != NEAREND_SPEEX || e->heard.seen < enough)
+    if (e->config.aec != NEAREND_SPEEX)
         return;
-    if (cancelled_db >= LEARNT_DB)
-        e->converged = true;
-    else if (cancelled_db < LOST_DB)
+    if (e->heard.seen < enough)
+        e->converged = !e->found && e->sounded == BLIND_FRAMES; /* headphones */
+    else if (e->poor >= LOST_FRAMES)
         e->converged = false;
+    else if (erle_db(e) >= LEARNT_DB)
+        e->converged = true;
 }
 
 /* Half duplex is better where next to nothing of a loud echo is taken out for long, or where one
  * hold after the other came to nothing. */
 static void judge_hope(struct nearend *e)
 {
-    if (e->heard.echo && e->speech <= NOT_SPEECH) {
-        float erle = erle_db(e);
-        e->poor = erle < HOPELESS_DB ? e->poor + 1 : 0;
-        e->good = erle > HOPEFUL_DB ? e->good + 1 : 0;
-    }
     if (!e->hopeless)
         e->hopeless = e->poor >= HOPELESS_FRAMES || e->barge.futile >= FUTILE_HOLDS;
     else if (e->good >= HOPEFUL_FRAMES && e->barge.futile < FUTILE_FORGIVEN)
@@ -221,22 +225,35 @@ static void cancel(struct nearend *e, const int16_t mic[DSP_FRAME], int16_t ref[
         return;
     }
     there = align_frame(e->align, mic, ref);
-    if (there && peak(ref) > REF_SILENT)
-        e->linger = LINGER_FRAMES;
-    else if (e->linger > 0)
+    if (there && peak(ref) > REF_SILENT) {
+        e->linger = e->found ? LINGER_FRAMES : LINGER_BLIND;
+        e->sounded += e->sounded < BLIND_FRAMES;
+    } else if (e->linger > 0) {
         e->linger--;
+    }
     aec_run(e->aec, mic, ref, x);
+}
+
+/* As long as the delay of the echo is not known, and for a moment after that. */
+static bool is_blind(const struct nearend *e)
+{
+    if (!e->align || e->converged)
+        return false;
+    return e->found ? e->heard.seen < FIRST_FRAMES : e->sounded < BLIND_FRAMES;
 }
 
 static enum barge_state decide(struct nearend *e, bool playing)
 {
+    const struct suppress_state *h = &e->heard;
+    bool heard = e->linger > 0;
     struct barge_input in = {.playing = playing && e->ears[0].vad && !e->hopeless,
+                             .blind = is_blind(e),
                              .converged = e->converged,
-                             .echo = e->linger > 0,
+                             .echo = heard,
                              .speech = e->speech,
-                             .snr_db = e->heard.snr_db,
-                             .near_db = e->heard.near_db,
-                             .noise_db = e->heard.noise_db};
+                             .snr_db = h->snr_db,
+                             .near_db = h->near_db,
+                             .noise_db = h->noise_db};
 
     return barge_step(&e->barge, &in);
 }
@@ -306,6 +323,9 @@ void nearend_adopt(struct nearend *e)
         return;
     restart_canceller(e);
     suppress_relearn(e->suppress);
+    for (size_t i = 0; i < EARS && e->ears[i].vad; i++)
+        vad_reset(e->ears[i].vad);
+    e->found = true;
     e->moved = news == ALIGN_MOVED;
     e->known = e->converged = false;
     e->echo_in = e->echo_out = 0;

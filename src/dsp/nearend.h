@@ -71,7 +71,7 @@ bool nearend_due(struct nearend *e);
 void nearend_measure(struct nearend *e);
 void nearend_adopt(struct nearend *e);
 
-void nearend_align(const struct nearend *e, struct align_state *out); /* as it stands now */
+void nearend_align(const struct nearend *e, struct align_state *out);     /* as it stands now */
 void nearend_memory(const struct nearend *e, struct nearend_memory *out); /* n 0: not learnt yet */
 void nearend_free(struct nearend *e);                                     /* NULL is fine */
 

@@ -158,3 +158,28 @@ double silero_plain(const float *w, struct silero_state *s, const int16_t *x)
         p += s->h[i] > 0 ? w[LAST + i] * s->h[i] : 0;
     return sigmoid(p);
 }
+
+/* The magnitudes of the spectrum are added up in channel 0, which goes through all layers to cell 0
+ * of the LSTM; its gates are open, but for that of the past. */
+void silero_loud(float *weights)
+{
+    const int cells = 128, bins = 129, taps = 256;
+
+    memset(weights, 0, SILERO_FLOATS * sizeof(*weights));
+    for (int k = 4; k < 65; k++)
+        for (int i = 0; i < taps; i++) {
+            double angle = 2 * M_PI * k * i / taps;
+            weights[STFT + k * taps + i] = (float)cos(angle) / 128;
+            weights[STFT + (bins + k) * taps + i] = (float)-sin(angle) / 128;
+        }
+    for (int k = 0; k < bins; k++)
+        weights[CONV1 + 3 * k + 1] = 1;
+    weights[CONV2 + 1] = weights[CONV4 + 1] = 1;
+    weights[CONV3 + 1] = weights[CONV3 + 2] = 0.5f;
+    weights[LSTM_IN + 2 * cells * cells] = 20;
+    weights[BIAS_IN] = weights[BIAS_IN + 3 * cells] = 20;
+    weights[BIAS_IN + cells] = -20;
+    weights[BIAS_IN + 2 * cells] = -1;
+    weights[LAST] = 20;
+    weights[LAST_BIAS] = -8;
+}

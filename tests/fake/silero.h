@@ -28,6 +28,10 @@ void silero_file(struct buf *out, const struct silero_tensor *tensors, size_t n,
 /* Small random weights of a size that keeps every layer alive. */
 void silero_random(float *weights, uint32_t seed);
 
+/* Loud is speech, quiet is not: from about -45 dB of full scale between 250 Hz and 4 kHz. It
+ * remembers nothing. */
+void silero_loud(float *weights);
+
 struct silero_state {
     float context[64], h[128], c[128];
 };

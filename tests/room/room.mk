@@ -26,7 +26,8 @@ $(BUILD)/room/room_click: $(BUILD)/room/room_click.o
 	$(Q)$(CC) $(LDFLAGS) -pthread -o $@ $^ -lportaudio -lm
 
 # The unit tests of the acoustics link them as they are.
-$(BUILD)/tests/test_room_dsp $(BUILD)/tests/test_delay $(BUILD)/tests/test_align: $(BUILD)/room/room_dsp.o
+$(BUILD)/tests/test_room_dsp $(BUILD)/tests/test_delay $(BUILD)/tests/test_align \
+	$(BUILD)/tests/test_nearend: $(BUILD)/room/room_dsp.o
 $(BUILD)/tests/test_room_air: $(BUILD)/room/room_dsp.o $(BUILD)/room/room_wav.o \
 	$(BUILD)/room/room_knobs.o $(BUILD)/room/room_air.o
 

@@ -78,17 +78,26 @@ static void a_higher_sensitivity_holds_and_stops_earlier(void **state)
 {
     (void)state;
     int hold[3], stop[3];
+    struct barge_input in = speech;
+
+    in.speech = 0.65f; /* one may be of two minds about this */
+    for (enum barge_level level = BARGE_LOW; level <= BARGE_HIGH; level++) {
+        struct barge b;
+        enum barge_state s;
+        barge_init(&b, level);
+        hold[level] = feed(&b, in, 100, BARGE_HOLD, &s);
+        barge_init(&b, level);
+        stop[level] = speak(&b, speech, 200, 8);
+    }
+    assert_true(hold[BARGE_HIGH] <= 2 && hold[BARGE_MEDIUM] > 100 && hold[BARGE_LOW] > 100);
+    assert_true(stop[BARGE_HIGH] < stop[BARGE_MEDIUM] && stop[BARGE_MEDIUM] < stop[BARGE_LOW]);
     for (enum barge_level level = BARGE_LOW; level <= BARGE_HIGH; level++) {
         struct barge b;
         enum barge_state s;
         barge_init(&b, level);
         hold[level] = feed(&b, speech, 100, BARGE_HOLD, &s);
-        barge_init(&b, level);
-        stop[level] = speak(&b, speech, 200, 8);
     }
-    assert_true(hold[BARGE_HIGH] < hold[BARGE_MEDIUM] && hold[BARGE_MEDIUM] < hold[BARGE_LOW]);
-    assert_true(stop[BARGE_HIGH] < stop[BARGE_MEDIUM] && stop[BARGE_MEDIUM] < stop[BARGE_LOW]);
-    assert_true(hold[BARGE_MEDIUM] <= 4);
+    assert_true(hold[BARGE_MEDIUM] <= 3 && hold[BARGE_LOW] > hold[BARGE_MEDIUM]);
     assert_true(stop[BARGE_LOW] <= 120);
 }
 
@@ -154,6 +163,22 @@ static void residual_echo_that_sounds_like_speech_needs_more_than_that(void **st
 
     barge_init(&b, BARGE_MEDIUM);
     assert_int_equal(feed(&b, residue, 1000, BARGE_HOLD, &s), 1001);
+}
+
+/* Until the echo is found, everything may be one; and then there may be none. */
+static void what_may_be_any_echo_holds_nothing(void **state)
+{
+    (void)state;
+    struct barge b;
+    enum barge_state s;
+    struct barge_input in = speech;
+
+    in.converged = false;
+    in.blind = true;
+    barge_init(&b, BARGE_HIGH);
+    assert_int_equal(feed(&b, in, 1000, BARGE_HOLD, &s), 1001);
+    in.blind = false;
+    assert_true(feed(&b, in, 100, BARGE_HOLD, &s) <= 20);
 }
 
 static void a_canceller_that_has_not_learnt_needs_more_to_hold(void **state)
@@ -256,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_backchannel_holds_and_then_the_reply_goes_on),
         cmocka_unit_test(our_own_echo_dies_in_a_hold_and_stops_nothing),
         cmocka_unit_test(residual_echo_that_sounds_like_speech_needs_more_than_that),
+        cmocka_unit_test(what_may_be_any_echo_holds_nothing),
         cmocka_unit_test(a_canceller_that_has_not_learnt_needs_more_to_hold),
         cmocka_unit_test(holds_that_come_to_nothing_raise_the_bar_and_time_lowers_it),
         cmocka_unit_test(nothing_happens_while_nothing_plays),
