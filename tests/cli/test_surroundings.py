@@ -65,7 +65,7 @@ def test_a_signal_ends_it_while_a_model_is_being_loaded(world, servers, command,
             pytest.skip("this build has no local language models")
         p.send_signal(number)
         try:
-            p.communicate(timeout=30)
+            p.communicate(timeout=200)
         finally:
             p.kill()
             os.close(end)
@@ -81,7 +81,7 @@ def test_a_signal_ends_it_while_nobody_reads_the_pipe_that_it_writes(world, serv
         time.sleep(0.5)  # it is opening the pipe by now; where it is not yet, the signal has less to prove
         p.send_signal(number)
         try:
-            p.communicate(timeout=30)
+            p.communicate(timeout=200)
         finally:
             p.kill()
     assert p.returncode == 128 + number

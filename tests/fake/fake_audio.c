@@ -103,6 +103,13 @@ void fake_audio_run(struct fake_audio *f, const int16_t *in, int16_t *out, size_
     f->now_ns += (int64_t)n * 1000000000 / hz;
 }
 
+void fake_audio_hear(struct fake_audio *f, const int16_t *in, size_t n)
+{
+    struct audio_when when = {.in_ns = f->now_ns - (int64_t)(f->latency_ms * 1e6)};
+
+    f->config.callback(f->config.user, in, NULL, n, &when);
+}
+
 void fake_audio_lose(struct fake_audio *f)
 {
     pthread_mutex_lock(&calling);

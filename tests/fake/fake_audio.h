@@ -29,6 +29,8 @@ const char *fake_audio_argument(struct fake_audio *f);
 /* One callback of n frames: feeds in[] (NULL: silence), gives out[] (NULL: nobody listens). None
  * comes, and out[] is silence, while the device is not started, or gone. */
 void fake_audio_run(struct fake_audio *f, const int16_t *in, int16_t *out, size_t n);
+/* The microphone alone, as where it has a stream of its own; takes no time. */
+void fake_audio_hear(struct fake_audio *f, const int16_t *in, size_t n);
 void fake_audio_lose(struct fake_audio *f); /* the device goes away */
 
 #endif

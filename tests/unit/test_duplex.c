@@ -21,14 +21,25 @@ struct rig {
     struct fake_audio fake;
     struct duplex *duplex;
     _Atomic int wakes;
-    uint64_t nonzero; /* samples that went out */
+    _Atomic bool paced;     /* the device waits for the worker: see settle */
+    uint64_t captured;      /* samples of the microphone, while paced */
+    _Atomic uint64_t heard; /* and what the worker made of them */
+    uint64_t nonzero;       /* samples that went out */
     struct duplex_event events[64];
     size_t n_events;
 };
 
+/* On the worker's thread, at the end of a look. While paced nobody else reads. */
 static void wake(void *user)
 {
-    atomic_fetch_add(&((struct rig *)user)->wakes, 1);
+    struct rig *r = user;
+    int16_t x[PERIOD];
+    int64_t at;
+    size_t n;
+
+    atomic_fetch_add(&r->wakes, 1);
+    while (atomic_load(&r->paced) && (n = duplex_read(r->duplex, x, PERIOD, &at)) > 0)
+        atomic_fetch_add(&r->heard, n);
 }
 
 static void rig_open(struct rig *r, bool capture, bool playback)
@@ -52,13 +63,38 @@ static void nap(void)
     nanosleep(&ms, NULL);
 }
 
+/* Opens for a test that needs the worker to keep up, however busy the machine: after each period
+ * and each duplex_play the rig waits for it. The microphone is how it sees that. */
+static void rig_open_paced(struct rig *r)
+{
+    rig_open(r, true, true);
+    atomic_store(&r->paced, true);
+}
+
+/* Until the worker has seen all that was done before: it looks at the microphone first, and wakes
+ * the control thread last. */
+static void settle(struct rig *r)
+{
+    static const int16_t frame[PERIOD];
+    int64_t until = clock_ns() + 60 * INT64_C(1000000000);
+
+    fake_audio_hear(&r->fake, frame, PERIOD);
+    r->captured += PERIOD;
+    while (atomic_load(&r->heard) < r->captured && clock_ns() < until) {
+        struct timespec pause = {0, 50000};
+        nanosleep(&pause, NULL);
+    }
+    assert_int_equal(atomic_load(&r->heard), r->captured);
+}
+
 static void collect(struct rig *r)
 {
     while (r->n_events < 64 && duplex_poll(r->duplex, &r->events[r->n_events]))
         r->n_events++;
 }
 
-/* One period of the device, and a moment for the worker. */
+/* One period of the device, and what the worker makes of it: all of it where it is paced, and else
+ * what it has a moment for. */
 static void run(struct rig *r)
 {
     int16_t out[PERIOD];
@@ -66,7 +102,11 @@ static void run(struct rig *r)
     fake_audio_run(&r->fake, NULL, out, PERIOD);
     for (size_t i = 0; i < PERIOD; i++)
         r->nonzero += out[i] != 0;
-    nap();
+    r->captured += atomic_load(&r->paced) ? PERIOD : 0;
+    if (atomic_load(&r->paced))
+        settle(r);
+    else
+        nap();
     collect(r);
 }
 
@@ -100,6 +140,8 @@ static void play_n(struct rig *r, uint32_t item, int rate_hz, size_t n)
     int16_t *x = constant(n, 1000);
 
     assert_int_equal(duplex_play(r->duplex, item, rate_hz, x, n), 0);
+    if (atomic_load(&r->paced))
+        settle(r);
     free(x);
 }
 
@@ -114,7 +156,7 @@ static void every_sample_of_an_item_is_played_and_counted(void **state)
     struct rig r = {0};
 
     (void)state;
-    rig_open(&r, false, true);
+    rig_open_paced(&r);
     play_n(&r, 1, 16000, 5000);
     play_n(&r, 1, 16000, 3);
     assert_int_equal(duplex_end(r.duplex, 1), 0);
@@ -145,7 +187,7 @@ static void an_item_is_counted_at_its_own_rate(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
         struct rig r = {.fake.out_hz = rates[i].device_hz};
-        rig_open(&r, false, true);
+        rig_open_paced(&r);
         play_n(&r, 1, rates[i].item_hz, 12345);
         duplex_end(r.duplex, 1);
         run_until_events(&r, 2);
@@ -163,7 +205,7 @@ static void started_says_when_it_is_heard(void **state)
     struct rig r = {.fake = {.latency_ms = 20, .now_ns = 7000000000}};
 
     (void)state;
-    rig_open(&r, false, true);
+    rig_open_paced(&r);
     play_n(&r, 1, 16000, 1000);
     run_until_events(&r, 1);
     /* Speech starts with a callback, on a grid of 10 ms. */
@@ -178,7 +220,7 @@ static void a_flush_is_obeyed_by_the_next_callback(void **state)
     int16_t out[PERIOD];
 
     (void)state;
-    rig_open(&r, false, true);
+    rig_open_paced(&r);
     play_n(&r, 1, 16000, 160000);
     play_n(&r, 2, 16000, 1000);
     run_until_heard(&r, 500);
@@ -186,6 +228,7 @@ static void a_flush_is_obeyed_by_the_next_callback(void **state)
     assert_int_equal(before, r.nonzero);
     duplex_flush(r.duplex);
     fake_audio_run(&r.fake, NULL, out, PERIOD);
+    r.captured += PERIOD;
     for (size_t i = 64; i < PERIOD; i++)
         assert_int_equal(out[i], 0);
     r.nonzero = 0;
@@ -243,7 +286,7 @@ static void many_short_items_all_get_their_turn(void **state)
     struct rig r = {0};
 
     (void)state;
-    rig_open(&r, false, true);
+    rig_open_paced(&r);
     for (uint32_t item = 1; item <= 32; item++) {
         play_n(&r, item * 10, 16000, item);
         duplex_end(r.duplex, item * 10);
@@ -264,7 +307,7 @@ static void running_dry_inside_an_item_is_counted(void **state)
     struct duplex_stats stats;
 
     (void)state;
-    rig_open(&r, false, true);
+    rig_open_paced(&r);
     for (int i = 0; i < 5; i++)
         run(&r);
     duplex_stats(r.duplex, &stats);
@@ -357,7 +400,7 @@ static void captured_audio_that_nobody_reads_is_counted(void **state)
 
     (void)state;
     rig_open(&r, true, false);
-    for (int i = 0; i < 4000; i++) {
+    for (int i = 0; i < 60000; i++) {
         fake_audio_run(&r.fake, NULL, NULL, 1600);
         duplex_stats(r.duplex, &stats);
         if (stats.dropped > 0)
@@ -373,7 +416,7 @@ static void a_lost_device_is_told_once_and_holds_what_was_playing(void **state)
     struct rig r = {0};
 
     (void)state;
-    rig_open(&r, true, true);
+    rig_open_paced(&r);
     play_n(&r, 1, 16000, 16000);
     run_until_heard(&r, 100);
     collect(&r);
@@ -447,7 +490,9 @@ static void *flusher(void *user)
     return NULL;
 }
 
-static void counts_agree_while_player_flusher_and_device_race(void **state)
+/* False when the machine was so busy that the device did not run for a second: it counts as
+ * stalled, and the race is off. */
+static bool race_once(void)
 {
     struct rig r = {0};
     struct race race = {.rig = &r};
@@ -458,14 +503,14 @@ static void counts_agree_while_player_flusher_and_device_race(void **state)
     int16_t x[2000], heard[4096];
     int64_t at;
     uint32_t items = 400;
+    bool lost = false;
 
-    (void)state;
     for (size_t i = 0; i < 2000; i++)
         x[i] = 1;
     rig_open(&r, true, true);
     pthread_create(&threads[0], NULL, device, &race);
     pthread_create(&threads[1], NULL, flusher, &race);
-    for (uint32_t item = 1; ended + flushed < items;) {
+    for (uint32_t item = 1; ended + flushed < items && !lost;) {
         if (item <= items && item < ended + flushed + 4) {
             assert_int_equal(duplex_play(r.duplex, item, 16000, x, item * 7919 % 2000), 0);
             assert_int_equal(duplex_play(r.duplex, item, 16000, x, 5), 0);
@@ -474,7 +519,7 @@ static void counts_agree_while_player_flusher_and_device_race(void **state)
         }
         duplex_read(r.duplex, heard, 4096, &at);
         while (duplex_poll(r.duplex, &ev)) {
-            assert_int_not_equal(ev.type, DUPLEX_LOST);
+            lost |= ev.type == DUPLEX_LOST;
             if (ev.type != DUPLEX_ENDED)
                 continue;
             played += ev.played;
@@ -488,9 +533,21 @@ static void counts_agree_while_player_flusher_and_device_race(void **state)
     atomic_store(&race.stop, true);
     pthread_join(threads[0], NULL);
     pthread_join(threads[1], NULL);
-    assert_int_equal(played, r.nonzero);
-    assert_true(flushed > 0 && ended > 0);
+    if (!lost) {
+        assert_int_equal(played, r.nonzero);
+        assert_true(flushed > 0 && ended > 0);
+    }
     duplex_close(r.duplex);
+    return !lost;
+}
+
+static void counts_agree_while_player_flusher_and_device_race(void **state)
+{
+    int tries = 1;
+
+    (void)state;
+    while (!race_once())
+        assert_true(++tries < 20);
 }
 
 int main(void)
