@@ -17,6 +17,7 @@ bench: $(DUPLEX_PROGRAMS)
 bench-duplex: $(BUILD)/hullo $(DUPLEX_PROGRAMS) ## measure barge-in and echo, in many rooms (BENCH_HOURS=8: longer)
 	@HULLO=$(abspath $(BUILD)/hullo) HULLO_SHARE=$(CURDIR)/share BUILD=$(abspath $(BUILD)) \
 		$(PYTHON) tests/bench/bench_duplex.py
+TEST_PROGRAMS += $(if $(filter-out Darwin,$(OS)),$(BUILD)/bench/duplex_replay)
 .PHONY: bench-duplex
 .SECONDARY: $(patsubst %,$(BUILD)/tests/bench/%.o,$(DUPLEX_RUN) $(DUPLEX_PEERS) $(DUPLEX_REPLAY))
 -include $(patsubst %,$(BUILD)/tests/bench/%.d,$(DUPLEX_RUN) $(DUPLEX_PEERS) $(DUPLEX_REPLAY))

@@ -7,11 +7,13 @@ is flite's, the detector is the real one, and the user is whatever recordings ar
 import array
 import json
 import math
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,7 @@ REPLY = (
 DECISION = re.compile(r"barge-in: (\w+), heard until (\d+), decided at (\d+) ns")
 MISSED_MS = 1900
 FRAME = HZ // 100
+OFFSETS = (0, 100, 200, 300, 400)  # samples: a detector's frame is 512
 
 
 def powers(x):
@@ -64,11 +67,11 @@ class Said:
 class Live:
     """One conversation. `with Live(...) as live: live.run(seconds)`, then its figures."""
 
-    def __init__(self, hullo, replay, folder, said, echo_db=None, user_db=-32, options=(), env=None, **knobs):
+    def __init__(self, hullo, replay, folder, said, echo_db=None, user_db=-32, level="medium", options=(), env=None, **knobs):
         self.hullo, self.replay, self.folder, self.said = hullo, replay, Path(folder), said
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.env = env or {}
-        self.options = list(options)
+        self.env = {"XDG_STATE_HOME": str(self.folder), **(env or {})}  # what was learnt before is not known
+        self.level, self.options = level, ["--sensitivity", level, *options]
         self.onsets = [onset_ms(read_wav(s.path)) for s in said]
         self.server = openai_http.Server(reply=REPLY, transcript="go on")
         self.url = self.server.__enter__()
@@ -93,20 +96,21 @@ class Live:
         out, asked = self.folder / "reply.wav", self.said[0].path
         command = [self.hullo, "ask", "--force", *self.servers(), "-o", out, asked]
         subprocess.run(
-            [str(c) for c in command], check=True, capture_output=True, env={**Room_env(), **self.env}, timeout=60
+            [str(c) for c in command], check=True, capture_output=True, env={**os.environ, **self.env}, timeout=60
         )
-        import wave
-
         with wave.open(str(out), "rb") as w:
             x = array.array("h", w.readframes(w.getnframes()))
             self.reply_hz = w.getframerate()
         return x
 
-    def run(self, timeout=120):
-        """Until the user has said everything, and a moment more."""
+    def run(self, timeout=120, turns=0):
+        """Until the user has said everything and hullo has told of so many turns, and a moment more."""
         self.room.start([self.hullo, "chat", "-v", "--json", "--no-input", "--eagerness", "low", *self.servers(), *self.options])
         self.room.wait("user_end", len(self.said), timeout)
-        time.sleep(2.5)
+        until = time.monotonic() + timeout
+        while self.room.stdout.count("\n") < turns and time.monotonic() < until and self.room.process.poll() is None:
+            time.sleep(0.1)
+        time.sleep(2)
         self.status = self.room.stop(signal.SIGTERM)
         self.heard = self.room.recording()
         clock = self.room.clock_ns()
@@ -160,19 +164,22 @@ class Live:
             spans.append((self.heard.ms(start["at"]), self.heard.ms(end["at"]) + 1000))
         return [d[0] for d in self.decisions if d[0] in ("hold", "stop") and not any(a <= d[1] <= b for a, b in spans)]
 
-    def offline(self):
+    def offline(self, offset=0):
         """[(name, ms)] that the chain decides on the same samples."""
-        done = subprocess.run([str(self.replay), str(self.room.record)], capture_output=True, text=True, check=True)
+        command = [str(self.replay), str(self.room.record), self.level, str(offset)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         return [(d["state"], d["at_ms"]) for d in map(json.loads, done.stdout.splitlines())]
 
     def against_offline(self):
-        """ms by which each decision to hold came later than offline; None for what offline did not decide."""
-        offline = [at for name, at in self.offline() if name == "hold"]
+        """ms by which each decision to hold came later than offline, None for what offline did not decide.
+        Where frames begin moves a decision by some 20 ms: offline is the median of several beginnings."""
+        offline = [[at for name, at in self.offline(o) if name == "hold"] for o in OFFSETS]
         out = []
         for name, until, _ in self.decisions:
             if name == "hold":
-                near = min(offline, key=lambda at: abs(at - until), default=None)
-                out.append(until - near if near is not None and abs(near - until) < 500 else None)
+                near = [min(holds, key=lambda at: abs(at - until), default=math.inf) for holds in offline]
+                middle = quantile(near, 0.5)
+                out.append(until - middle if abs(middle - until) < 500 else None)
         return out
 
     def turns(self):
@@ -199,12 +206,6 @@ class Live:
     def last_sound(self, since_ms, until_ms):
         at = self.heard.last_loud(SPEAKER, int(since_ms * self.heard.rate / 1000), int(until_ms * self.heard.rate / 1000), 2)
         return self.heard.ms(at + 1) if at is not None else until_ms
-
-
-def Room_env():
-    import os
-
-    return dict(os.environ)
 
 
 def summed(lives):

@@ -1,7 +1,8 @@
-/* duplex_replay ROOM.WAV [LEVEL [WEIGHTS]] - what the chain decides offline on what the virtual
- * room has recorded of a live conversation (speaker, microphone, user): a line of JSON for each
- * duck, hold and stop, with the ms at which the frame ended that decided it. LEVEL as for hullo:
- * medium. A reply is taken to be played from its first sound until its last and PLAYING_MS more. */
+/* duplex_replay ROOM.WAV [LEVEL [OFFSET [WEIGHTS]]] - what the chain decides offline on what the
+ * virtual room has recorded of a live conversation (speaker, microphone, user): a line of JSON for
+ * each duck, hold and stop, with the ms at which the frame ended that decided it. LEVEL as for
+ * hullo: medium. A reply is taken to be played from its first sound until its last and PLAYING_MS
+ * more. */
 #include <errno.h>
 #include <sndfile.h>
 #include <stdbool.h>
@@ -85,13 +86,13 @@ static bool sounds(const int16_t *x)
     return false;
 }
 
-static void replay(const struct recording *r, struct nearend *e)
+static void replay(const struct recording *r, struct nearend *e, size_t offset)
 {
     static const char *const names[] = {"play", "duck", "hold", "stop"};
     enum barge_state before = BARGE_PLAY;
     size_t at, left = 0;
 
-    for (at = 0; at < r->n; at += DSP_FRAME) {
+    for (at = offset; at + DSP_FRAME <= r->n; at += DSP_FRAME) {
         int16_t out[DSP_FRAME];
         struct nearend_verdict v;
 
@@ -129,11 +130,11 @@ int main(int argc, char **argv)
     struct err error = {0};
     int ret;
 
-    if (argc < 2 || argc > 4) {
-        fprintf(stderr, "usage: duplex_replay ROOM.WAV [low|medium|high [WEIGHTS]]\n");
+    if (argc < 2 || argc > 5) {
+        fprintf(stderr, "usage: duplex_replay ROOM.WAV [low|medium|high [OFFSET [WEIGHTS]]]\n");
         return STATUS_USAGE;
     }
-    if (duplex_weights(&weights, argc > 3 ? argv[3] : NULL, &error) < 0) {
+    if (duplex_weights(&weights, argc > 4 ? argv[4] : NULL, &error) < 0) {
         fprintf(stderr, "duplex_replay: %s\n", error.text);
         return STATUS_FAILED;
     }
@@ -143,7 +144,7 @@ int main(int argc, char **argv)
     if (ret == 0)
         ret = nearend_new(&e, &config);
     if (ret == 0)
-        replay(&r, e);
+        replay(&r, e, argc > 3 ? (size_t)strtoul(argv[3], NULL, 10) % DSP_HZ : 0);
     else
         fprintf(stderr, "duplex_replay: '%s': %s\n", argv[1], strerror(-ret));
     nearend_free(e);
