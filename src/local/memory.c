@@ -25,6 +25,7 @@ struct entry {
     uint32_t item;
     bool cut;
     struct buf text;
+    struct buf joined; /* with what the user said right before it */
     struct span *spans;
     size_t span_count;
     double speech_ms; /* that there is so far */
@@ -44,6 +45,7 @@ static void entry_free(struct entry *en)
         free(en->spans[i].text);
     free(en->spans);
     buf_free(&en->text);
+    buf_free(&en->joined);
     *en = (struct entry){0};
 }
 
@@ -230,16 +232,33 @@ const char *memory_reply(struct memory *m, uint32_t item)
     return en != NULL ? buf_str(&en->text) : NULL;
 }
 
+/* One message of the user's after another is one message: there was a reply between them that
+ * nobody heard, and many models cannot be told of two in a row. */
+static int join(struct chat_message *before, struct entry *en)
+{
+    buf_clear(&en->joined);
+    buf_addf(&en->joined, "%s %s", before->text, buf_str(&en->text));
+    before->text = buf_str(&en->joined);
+    return buf_failed(&en->joined) ? -ENOMEM : 0;
+}
+
 const struct chat_message *memory_messages(struct memory *m, size_t *count)
 {
+    size_t n = 0;
+
     *count = 0;
     for (size_t i = 0; i < m->count; i++) {
-        const struct entry *en = &m->entries[i];
+        struct entry *en = &m->entries[i];
         if (buf_failed(&en->text))
             return NULL;
-        if (en->text.len > 0)
-            m->messages[(*count)++] = (struct chat_message){en->role, buf_str(&en->text)};
+        if (en->text.len == 0)
+            continue;
+        if (en->role != CHAT_USER || n == 0 || m->messages[n - 1].role != CHAT_USER)
+            m->messages[n++] = (struct chat_message){en->role, buf_str(&en->text)};
+        else if (join(&m->messages[n - 1], en) < 0)
+            return NULL;
     }
+    *count = n;
     return m->messages;
 }
 

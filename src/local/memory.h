@@ -35,8 +35,8 @@ void memory_reply_cut(struct memory *m, uint32_t item, double played_ms);
 /* What is remembered of a reply, borrowed until the next change; NULL when there is no such one. */
 const char *memory_reply(struct memory *m, uint32_t item);
 
-/* The conversation, the system prompt first; entries without text are left out. Borrowed until the
- * next change. NULL when out of memory. */
+/* The conversation, the system prompt first; entries without text are left out, and what the user
+ * said twice in a row is one message. Borrowed until the next change. NULL when out of memory. */
 const struct chat_message *memory_messages(struct memory *m, size_t *count);
 
 size_t memory_mark(struct memory *m); /* a place to come back to, within the next exchange */

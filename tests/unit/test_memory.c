@@ -197,6 +197,27 @@ static void a_reply_of_which_nothing_was_heard_is_forgotten(void **state)
     ASSERT_MESSAGES(m, "be kind", "count");
 }
 
+/* They went on before they heard anything of the reply. */
+static void what_the_user_said_in_two_parts_is_one_message(void **state)
+{
+    struct memory *m = *state;
+    size_t mark;
+
+    exchange(m, 1, "what is", "It is");
+    memory_reply_cut(m, 1, 0);
+    exchange(m, 2, "the capital", "Of");
+    memory_reply_cut(m, 2, 0);
+    mark = memory_mark(m);
+    memory_user(m, "of France");
+    ASSERT_MESSAGES(m, "be kind", "what is the capital of France");
+    ASSERT_MESSAGES(m, "be kind", "what is the capital of France");
+    memory_rollback(m, mark);
+    ASSERT_MESSAGES(m, "be kind", "what is the capital");
+    exchange(m, 3, "of Spain", "Madrid.");
+    memory_user(m, "thanks");
+    ASSERT_MESSAGES(m, "be kind", "what is the capital of Spain", "Madrid.", "thanks");
+}
+
 static void rollback_forgets_what_came_after_the_mark(void **state)
 {
     struct memory *m = *state;
@@ -262,6 +283,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(nonsense_does_no_harm, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reply_of_which_nothing_was_heard_is_forgotten, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_the_user_said_in_two_parts_is_one_message, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(rollback_forgets_what_came_after_the_mark, setup, teardown),
         cmocka_unit_test_setup_teardown(

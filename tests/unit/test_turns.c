@@ -370,6 +370,44 @@ static void the_memory_keeps_what_was_heard_of_a_cancelled_reply(void **state)
     SAW(&st->asked, "llm[Tell me.][One two][Go on.] ");
 }
 
+/* The voice is still at its first clause, of which 600 ms were made: 16 letters, 960 ms. */
+static void the_memory_keeps_what_was_heard_of_a_first_clause(void **state)
+{
+    struct stage *st = *state;
+
+    turns_text(st->turns, "Tell me.");
+    turns_advance(st->turns);
+    wrote(st, "One two thr four. ");
+    sounded(st, st->tts.last_id, 0, 13230);
+    turns_truncate(st->turns, 1, 500);
+    assert_string_equal(turns_remembered(st->turns, 1), "One two");
+    turns_cancel(st->turns);
+    turns_advance(st->turns);
+    buf_clear(&st->asked);
+    turns_text(st->turns, "Go on.");
+    turns_advance(st->turns);
+    SAW(&st->asked, "llm[Tell me.][One two][Go on.] ");
+}
+
+/* They said more before they heard anything: for the model that is one question. */
+static void a_reply_that_nobody_heard_is_no_part_of_the_conversation(void **state)
+{
+    struct stage *st = *state;
+
+    turns_text(st->turns, "What is");
+    turns_advance(st->turns);
+    wrote(st, "It depends on the context. ");
+    turns_truncate(st->turns, 1, 0);
+    turns_cancel(st->turns);
+    turns_advance(st->turns);
+    buf_clear(&st->asked);
+    turns_text(st->turns, "the capital?");
+    turns_advance(st->turns);
+    SAW(&st->asked, "llm[What is the capital?] ");
+    assert_string_equal(turns_remembered(st->turns, 1), "");
+    assert_null(turns_remembered(st->turns, 9));
+}
+
 static void turns_wait_for_one_another(void **state)
 {
     struct stage *st = *state;
@@ -379,7 +417,7 @@ static void turns_wait_for_one_another(void **state)
     turns_advance(st->turns);
     SAW(&st->asked, "llm[First.] ");
     wrote_all(st);
-    SAW(&st->asked, "llm[First.][Second.] ");
+    SAW(&st->asked, "llm[First. Second.] "); /* the first one was not answered a word */
 }
 
 static void a_failing_model_ends_the_turn_and_not_the_conversation(void **state)
@@ -522,6 +560,8 @@ int main(void)
         TEST(a_turn_without_words_has_no_reply),
         TEST(cancelling_ends_the_reply_and_drops_what_still_comes),
         TEST(the_memory_keeps_what_was_heard_of_a_cancelled_reply),
+        TEST(the_memory_keeps_what_was_heard_of_a_first_clause),
+        TEST(a_reply_that_nobody_heard_is_no_part_of_the_conversation),
         TEST(turns_wait_for_one_another),
         TEST(a_failing_model_ends_the_turn_and_not_the_conversation),
         TEST(nothing_is_asked_of_a_model_that_is_not_loaded),
