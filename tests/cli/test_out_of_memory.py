@@ -56,3 +56,15 @@ def test_every_allocation_may_fail(world, servers, no_memory, name):
         assert r.status in (0, 1, 2, 4, 5, 8), f"allocation {number}: {r.status}: {r.err}"
         assert r.status == 0 or "hullo: " in r.err, f"allocation {number} failed without a word"
         assert not [f for f in world.files() if f.endswith(".part")]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["plain", "json"])
+def test_every_allocation_of_the_doctor_may_fail(world, servers, no_memory, options):
+    """It finds trouble even then, and reports what it can."""
+    arguments = ["doctor", *servers.where, "--audio", "null:pace=200", *options]
+    whole, total = run_with_failure(world, no_memory, 10**9, arguments, None)
+    assert whole.status == 5 and total > 10
+    for number in range(0, total, max(1, total // 40)):
+        r, _ = run_with_failure(world, no_memory, number, arguments, None)
+        assert r.status in (1, 4, 5, 8), f"allocation {number}: {r.status}: {r.err}"
+        assert options or "trouble" in r.text or "hullo: " in r.err, f"allocation {number} failed without a word"

@@ -156,3 +156,4 @@ def test_a_loudspeaker_that_another_program_holds(examine):
     assert (told["status"], told["verdict"], told["sound"]) == (AUDIO, "none", None)
     levels, words = about(told, "sound")
     assert levels == ["trouble"] and "output device" in words
+    assert words.count("`hullo devices`") == 1

@@ -225,6 +225,11 @@ static void a_microphone_that_is_nearly_dead_is_a_note(void **state)
     s.probe.noise_db = -101;
     assert_int_equal(diagnose(&s), VERDICT_FULL);
     says("microphone", FINDING_NOTE, "hardly anything");
+    /* One that gates its noise away is well. */
+    s = room();
+    s.probe.noise_db = -101;
+    diagnose(&s);
+    says("microphone", FINDING_OK, "hears");
 }
 
 static void an_echo_that_stays_is_half_duplex(void **state)
