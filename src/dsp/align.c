@@ -21,7 +21,6 @@
 #define JUMP_YOUNG     2.0   /* the same for the first measurements: nothing was learnt yet */
 #define YOUNG          4
 #define GLIDE_S        60.0    /* takes what it is off by out in about that time */
-#define GLIDE          8.0     /* ppm, the most */
 #define EXPECT         MS(2)   /* how far from the line a peak is still preferred */
 #define SURE_KNOWN_PPM 5.0     /* of a drift measured for these devices earlier */
 #define HEADS          400     /* frames over which the two counts are compared */
@@ -70,9 +69,8 @@ struct align {
 
 static void begin(struct align *a, const struct align_state *start)
 {
-    bool known = start && start->known && isfinite(start->delay_ms) && isfinite(start->drift_ppm) &&
-                 start->delay_ms >= ALIGN_FROM_MS && start->delay_ms <= ALIGN_TO_MS &&
-                 fabs(start->drift_ppm) <= DRIFT_PPM_MAX;
+    bool known = start && start->known && start->delay_ms >= ALIGN_FROM_MS &&
+                 start->delay_ms <= ALIGN_TO_MS && fabs(start->drift_ppm) <= DRIFT_PPM_MAX;
 
     memset(a->far_x, 0, sizeof(a->far_x));
     memset(a->near_x, 0, sizeof(a->near_x));
@@ -173,11 +171,9 @@ static double line_samples(const struct align *a)
 /* What the line says the drift is, and a little more to be on it some day. */
 static double read_ppm(const struct align *a)
 {
-    double glide = 0;
-
-    if (a->line.n > 0)
-        glide = seconds(line_samples(a) - a->delay) / GLIDE_S * 1e6;
-    return a->line.ppm + fmax(-GLIDE, fmin(GLIDE, glide));
+    if (a->line.n == 0)
+        return a->line.ppm;
+    return a->line.ppm + seconds(line_samples(a) - a->delay) / GLIDE_S * 1e6;
 }
 
 /* The search range follows the drift. Where nothing was measured yet, or when one end lost a lot

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PAIRS          (DRIFT_POINTS * (DRIFT_POINTS - 1) / 2)
@@ -31,11 +30,18 @@ double drift_delay(const struct drift *d, double at_s)
     return d->delay_s + d->ppm * 1e-6 * (at_s - d->at_s);
 }
 
-static int by_value(const void *a, const void *b)
+/* By value; Shell's sort, since qsort may allocate. */
+static void sort(struct slope *x, int n)
 {
-    const struct slope *x = a, *y = b;
-
-    return (x->value > y->value) - (x->value < y->value);
+    for (int gap = n / 2; gap > 0; gap = gap > 2 ? gap * 5 / 11 : gap - 1) {
+        for (int i = gap; i < n; i++) {
+            struct slope s = x[i];
+            int at = i;
+            for (; at >= gap && x[at - gap].value > s.value; at -= gap)
+                x[at] = x[at - gap];
+            x[at] = s;
+        }
+    }
 }
 
 /* The value with half of the weight on each side; sorts x. */
@@ -43,7 +49,7 @@ static double median(struct slope *x, int n)
 {
     double all = 0, so_far = 0;
 
-    qsort(x, (size_t)n, sizeof(*x), by_value);
+    sort(x, n);
     for (int i = 0; i < n; i++)
         all += x[i].weight;
     for (int i = 0; i < n; i++) {

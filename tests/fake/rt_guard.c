@@ -28,6 +28,8 @@
 #endif
 
 static _Thread_local bool armed;
+static _Thread_local int plenty = -1; /* allocations until one fails */
+static _Thread_local long held;
 static const char *caught; /* the first forbidden call; written by the armed thread */
 
 bool rt_guard_works(void)
@@ -35,7 +37,32 @@ bool rt_guard_works(void)
     return INTERPOSED;
 }
 
+void rt_guard_starve(int n)
+{
+    plenty = n;
+}
+
+long rt_guard_held(void)
+{
+    return held;
+}
+
 #if INTERPOSED
+static bool starved(void)
+{
+    if (plenty < 0 || plenty-- > 0)
+        return false;
+    errno = ENOMEM;
+    return true;
+}
+
+static void *hold(void *p)
+{
+    if (p != NULL)
+        held++;
+    return p;
+}
+
 static void note(const char *what)
 {
     if (armed && caught == NULL)
@@ -53,30 +80,34 @@ extern void __libc_free(void *p);
 void *malloc(size_t n)
 {
     note("malloc");
-    return __libc_malloc(n);
+    return starved() ? NULL : hold(__libc_malloc(n));
 }
 
 void *calloc(size_t n, size_t size)
 {
     note("calloc");
-    return __libc_calloc(n, size);
+    return starved() ? NULL : hold(__libc_calloc(n, size));
 }
 
 void *realloc(void *p, size_t n)
 {
     note("realloc");
-    return __libc_realloc(p, n);
+    if (starved())
+        return NULL;
+    return p == NULL ? hold(__libc_malloc(n)) : __libc_realloc(p, n);
 }
 
 void *aligned_alloc(size_t alignment, size_t n)
 {
     note("aligned_alloc");
-    return __libc_memalign(alignment, n);
+    return starved() ? NULL : hold(__libc_memalign(alignment, n));
 }
 
 void free(void *p)
 {
     note("free");
+    if (p != NULL)
+        held--;
     __libc_free(p);
 }
 

@@ -16,4 +16,10 @@ void rt_guard_up(void); /* the calling thread is realtime from here on */
 /* ... to here. The first forbidden call since rt_guard_up, or NULL. */
 const char *rt_guard_down(void);
 
+/* For tests of what happens without memory, where rt_guard_works: the calling thread's allocation
+ * after n more fails, once (n < 0: none does); and how many blocks the thread has allocated so far
+ * and not freed. */
+void rt_guard_starve(int n);
+long rt_guard_held(void);
+
 #endif

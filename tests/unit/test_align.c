@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "dsp/align.h"
+#include "fake/rt_guard.h"
 #include "room/room_dsp.h"
 
 #define MS(ms)    ((ms)*DSP_HZ / 1000)
@@ -594,6 +595,41 @@ static void the_latest_frames_are_there_again(void **state)
     assert_false(align_again(s->a, 0, mic, ref));
 }
 
+static void without_memory_there_is_an_error_and_no_leak(void **state)
+{
+    int failed = 0, ret = -ENOMEM;
+
+    (void)state;
+    if (!rt_guard_works())
+        skip();
+    for (; ret != 0 && failed < 100; failed++) {
+        struct align *a = (struct align *)&failed;
+        long held = rt_guard_held();
+        rt_guard_starve(failed);
+        ret = align_new(&a, NULL);
+        rt_guard_starve(-1);
+        assert_true(ret == 0 || (ret == -ENOMEM && a == NULL));
+        align_free(a);
+        assert_int_equal(rt_guard_held(), held);
+    }
+    assert_int_equal(ret, 0);
+    assert_true(failed > 5);
+}
+
+/* The frame functions run on the worker that feeds the sound card. */
+static void frames_allocate_nothing(void **state)
+{
+    struct scene *s = *state;
+
+    if (!rt_guard_works())
+        skip();
+    hear(s, 0, 5 * SECOND);
+    rt_guard_up();
+    run_to(s, 5 * SECOND);
+    assert_null(rt_guard_down());
+    assert_true(state_of(s).known);
+}
+
 struct helper {
     struct align *a;
     atomic_int work; /* 1: a job waits, 2: it is done, 3: the end */
@@ -673,6 +709,8 @@ int main(void)
         TEST(what_was_known_may_be_wrong),
         TEST(a_reset_forgets),
         TEST(the_latest_frames_are_there_again),
+        TEST(without_memory_there_is_an_error_and_no_leak),
+        TEST(frames_allocate_nothing),
         TEST(the_job_is_left_alone),
     };
 
