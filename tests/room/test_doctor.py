@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -93,6 +94,13 @@ def test_in_a_room_with_loudspeakers_the_canceller_learns_it(examine):
     assert abs(sound["delay_ms"] - 60) < 2 and abs(sound["drift_ppm"] - 20) < 5
     assert 60 < sound["round_trip_ms"] < 160
     assert about(told, "canceller")[0] == about(told, "duplex")[0] == ["ok"]
+    assert sound["converged"] and sound["kept"]
+    (kept,) = (pathlib.Path(room.env["XDG_STATE_HOME"]) / "hullo" / "rooms").iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600 and kept.parent.stat().st_mode & 0o777 == 0o700
+    learnt = json.loads(kept.read_text())
+    assert (learnt["input"], learnt["output"]) == (sound["input"], sound["output"])
+    assert abs(learnt["delay_ms"] - sound["round_trip_ms"]) < 3
+    assert abs(learnt["drift_ppm"] + 20) < 10 and len(learnt["response"]) > 1000
 
 
 @once_more
@@ -132,6 +140,7 @@ def test_a_wire_in_place_of_a_microphone(examine):
     told, _ = examine(echo="delay:0 gain:0")
     assert (told["status"], told["verdict"]) == (AUDIO, "none")
     assert "loopback" in about(told, "microphone")[1]
+    assert told["sound"]["seconds"] < 6  # there is no room to learn
 
 
 @once_more
