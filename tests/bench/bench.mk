@@ -2,6 +2,7 @@
 DUPLEX_RUN = duplex_run duplex_sound duplex_player duplex_plan duplex_scene duplex_weights
 DUPLEX_PEERS = duplex_peers duplex_tape duplex_front duplex_gain duplex_weights
 DUPLEX_REPLAY = duplex_replay duplex_weights
+DUPLEX_ROOM = $(if $(filter-out Darwin,$(OS)),$(ROOM_PLUGIN))
 DUPLEX_PROGRAMS = $(BUILD)/bench/duplex_run $(BUILD)/bench/duplex_peers $(BUILD)/bench/duplex_replay
 
 $(BUILD)/bench/duplex_run: $(DUPLEX_RUN:%=$(BUILD)/tests/bench/%.o) \
@@ -14,10 +15,14 @@ $(DUPLEX_PROGRAMS): $(LIB)
 	$(SAY) '  LINK  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(RUN_PATH) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(ALL_LIBS)
 bench: $(DUPLEX_PROGRAMS)
-bench-duplex: $(BUILD)/hullo $(DUPLEX_PROGRAMS) ## measure barge-in and echo, in many rooms (BENCH_HOURS=8: longer)
+bench-duplex: $(BUILD)/hullo $(DUPLEX_PROGRAMS) $(DUPLEX_ROOM) ## measure barge-in and echo, in many rooms (BENCH_HOURS=8: longer)
 	@HULLO=$(abspath $(BUILD)/hullo) HULLO_SHARE=$(CURDIR)/share BUILD=$(abspath $(BUILD)) \
 		$(PYTHON) tests/bench/bench_duplex.py
 TEST_PROGRAMS += $(if $(filter-out Darwin,$(OS)),$(BUILD)/bench/duplex_replay)
 .PHONY: bench-duplex
 .SECONDARY: $(patsubst %,$(BUILD)/tests/bench/%.o,$(DUPLEX_RUN) $(DUPLEX_PEERS) $(DUPLEX_REPLAY))
 -include $(patsubst %,$(BUILD)/tests/bench/%.d,$(DUPLEX_RUN) $(DUPLEX_PEERS) $(DUPLEX_REPLAY))
+
+# A unit test of what it measures with.
+$(BUILD)/tests/test_bench_duplex: $(patsubst %,$(BUILD)/tests/bench/duplex_%.o,sound player gain tape) \
+	$(BUILD)/room/room_dsp.o $(BUILD)/room/room_wav.o
