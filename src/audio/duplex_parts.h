@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "audio/duplex.h"
+#include "audio/jitter.h"
 #include "audio/news.h"
 #include "audio/pair.h"
 #include "audio/playqueue.h"
@@ -65,6 +66,7 @@ struct duplex {
     /* The worker's, once it runs. */
     struct pair *pair; /* NULL: there are no devices now */
     uint64_t number;   /* of the next news */
+    struct jitter jitter;
     enum barge_state state;
     bool half;
     bool told_lost;    /* and not yet that they are back */

@@ -6,7 +6,6 @@
 
 #define MS (int64_t)1000000
 
-#define AHEAD_MS  80   /* of device audio that is kept in the playback ring */
 #define TICK_MS   100  /* how often the worker looks when nobody wakes it */
 #define STALL_MS  1000 /* so long without a callback is a lost device */
 #define START_MS  3000 /* devices take longer before their first callback */
@@ -153,13 +152,22 @@ static bool hear(struct duplex *d)
 
 /* --- the loudspeaker */
 
-static size_t ahead(const struct duplex *d)
+static void fill(struct duplex *d)
 {
-    size_t hz = (size_t)pair_stream(d->pair)->out_hz;
-    size_t least = hz * AHEAD_MS / 1000, most = hz * PLAY_MS / 2000;
-    size_t n = 2 * pair_largest(d->pair) + hz / 50;
+    int hz = pair_stream(d->pair)->out_hz;
+    double period_ms = (double)pair_largest(d->pair) * 1000 / hz, ahead_ms;
+    struct jitter_look look = {.dry = playring_underruns(d->play),
+                               .ready_ms = playqueue_ready_ms(d->queue),
+                               .period_ms = period_ms,
+                               .now_ns = clock_ns()};
 
-    return n < least ? least : n > most ? most : n;
+    if (!jitter_step(&d->jitter, &look))
+        return;
+    ahead_ms = jitter_ahead_ms(&d->jitter, period_ms);
+    playqueue_feed(d->queue, (size_t)(ahead_ms * hz / 1000));
+    pthread_mutex_lock(&d->lock);
+    d->view.buffer_ms = ahead_ms;
+    pthread_mutex_unlock(&d->lock);
 }
 
 /* --- the devices */
@@ -263,7 +271,7 @@ static bool look(struct duplex *d)
         log_debug(d->log, "sound: %s", gone ? "the device is gone" : "the device stalled");
         lose(d);
     } else if (d->queue != NULL) {
-        playqueue_feed(d->queue, ahead(d));
+        fill(d);
     }
     return news || d->number != before;
 }

@@ -477,6 +477,20 @@ uint32_t playqueue_playing(struct playqueue *q)
     return id;
 }
 
+double playqueue_ready_ms(struct playqueue *q)
+{
+    uint32_t generation = playring_generation(q->ring);
+    double ms = -1;
+
+    pthread_mutex_lock(&q->lock);
+    for (struct item *it = q->first; it != NULL && ms < 0; it = it->next)
+        if (!it->ended && !it->complete && it->slot >= 0 && it->base + it->made > 0 &&
+            !playring_older(it->generation, generation))
+            ms = (double)(it->length - it->fed) * 1000 / it->rate_hz;
+    pthread_mutex_unlock(&q->lock);
+    return ms;
+}
+
 /* With the lock: back to what was played of the item. */
 static int rewind_item(struct playqueue *q, struct item *it)
 {

@@ -32,6 +32,10 @@ uint64_t playqueue_played(struct playqueue *q, uint32_t item);
 /* Worker. Fills the ring until `ahead` device samples wait in it, or there is nothing to play. */
 void playqueue_feed(struct playqueue *q, size_t ahead);
 
+/* Worker. Speech of the item in hand, some of which was fed, that was not fed yet; below 0 when
+ * there is no such item or nothing more comes for it. */
+double playqueue_ready_ms(struct playqueue *q);
+
 /* Worker. Takes the ring's events and closes the items that were flushed. True when there is
  * something new for playqueue_poll; it gets the number *news, which rises. */
 bool playqueue_settle(struct playqueue *q, uint64_t *news);

@@ -1,0 +1,100 @@
+/* jitter: what is kept ready grows with trouble and shrinks in peace. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "audio/jitter.h"
+
+#define SECOND (int64_t)1000000000
+
+static bool step(struct jitter *j, uint64_t dry, double ready_ms, int64_t now_ns)
+{
+    return jitter_step(j, &(struct jitter_look){
+                              .dry = dry, .ready_ms = ready_ms, .period_ms = 10, .now_ns = now_ns});
+}
+
+static void nothing_is_waited_for_without_trouble(void **state)
+{
+    struct jitter j = {0};
+
+    (void)state;
+    for (int64_t i = 0; i < 100; i++)
+        assert_true(step(&j, 0, i % 2 == 0 ? -1 : 0, i * SECOND));
+    assert_true(jitter_ahead_ms(&j, 10) == JITTER_LEAST_MS);
+    /* A large callback needs more, and there is a most. */
+    assert_true(jitter_ahead_ms(&j, 100) == 220);
+    assert_true(jitter_ahead_ms(&j, 5000) == JITTER_MOST_MS);
+}
+
+static void a_late_worker_keeps_more_ahead_and_less_again_in_peace(void **state)
+{
+    struct jitter j = {0};
+    double before = 0;
+    int64_t now = 0;
+
+    (void)state;
+    for (uint64_t dry = 1; dry <= 8; dry++) {
+        /* There was something to feed: it is fed at once. */
+        assert_true(step(&j, dry, 200, now += SECOND));
+        assert_true(jitter_ahead_ms(&j, 10) > before || before == JITTER_MOST_MS);
+        before = jitter_ahead_ms(&j, 10);
+    }
+    assert_true(before == JITTER_MOST_MS);
+    for (int i = 0; i < 9; i++)
+        step(&j, 8, 200, now += SECOND);
+    assert_true(jitter_ahead_ms(&j, 10) == before);
+    for (int i = 0; i < 3600; i++)
+        step(&j, 8, 200, now += SECOND);
+    assert_true(jitter_ahead_ms(&j, 10) == JITTER_LEAST_MS);
+}
+
+static void a_slow_source_is_waited_for_a_little_longer_each_time(void **state)
+{
+    struct jitter j = {0};
+    double waited, before = 0;
+    int64_t now = SECOND;
+    uint64_t dry = 0;
+
+    (void)state;
+    for (int k = 0; k < 8; k++) {
+        assert_false(step(&j, ++dry, 0, now));
+        /* It runs dry all the while, which is one trouble. */
+        for (waited = 10; !step(&j, ++dry, waited, now); waited += 10)
+            now += SECOND / 100;
+        assert_true(waited > before || before == JITTER_WAIT_MS);
+        assert_true(waited <= JITTER_WAIT_MS);
+        before = waited;
+        now += SECOND;
+    }
+    /* The rest of an item is not waited for. */
+    assert_false(step(&j, ++dry, 0, now));
+    assert_true(step(&j, dry, -1, now));
+}
+
+static void a_source_that_says_no_more_is_not_waited_for_for_ever(void **state)
+{
+    struct jitter j = {0};
+    int64_t now = SECOND;
+
+    (void)state;
+    assert_false(step(&j, 1, 0, now));
+    assert_false(step(&j, 1, 0, now += 10 * SECOND - 1));
+    assert_false(step(&j, 1, 20, now));
+    assert_false(step(&j, 1, 20, now += SECOND / 100));
+    assert_true(step(&j, 1, 20, now += SECOND / 10));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_waited_for_without_trouble),
+        cmocka_unit_test(a_late_worker_keeps_more_ahead_and_less_again_in_peace),
+        cmocka_unit_test(a_slow_source_is_waited_for_a_little_longer_each_time),
+        cmocka_unit_test(a_source_that_says_no_more_is_not_waited_for_for_ever),
+    };
+
+    return cmocka_run_group_tests_name("jitter", tests, NULL, NULL);
+}
