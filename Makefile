@@ -137,7 +137,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(FAKE_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(RUN_PATH) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(ALL_LIBS) -lcmocka
-$(BUILD)/tests/test_duplex_barge $(BUILD)/tests/test_duplex_devices: $(BUILD)/tests/fake/fake_nearend.o
+$(addprefix $(BUILD)/tests/test_,duplex_barge duplex_devices callback_rt): $(BUILD)/tests/fake/fake_nearend.o
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(FAKE_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'

@@ -1,6 +1,9 @@
 /* drivers - the sound drivers that there are; registry.c lists them.
  *
- * portaudio: the system's sound devices. No argument.
+ * portaudio: the system's sound devices. No argument. PortAudio does not tell when another device
+ * becomes the default one: a stream stays on the device that it was opened on, until that goes
+ * away. Where the default is a sound server's (PipeWire, PulseAudio), the server itself moves the
+ * stream.
  *
  * null: a device that does not exist: silence in, nothing out, paced by the clock. Its argument is
  * a list of knobs, KNOB or KNOB=VALUE with commas between:
@@ -14,8 +17,9 @@
  *                  it reports an overflow and an underflow
  *   drop-after=S   the device goes away after so many seconds (decimals)
  *   stall-after=S  callbacks cease after so many seconds, and nobody says so
- *   refuse-rate    the device takes no rate: opening fails
- *   no-device      there is no device: opening fails
+ *   echo=DB        the microphone hears what is played, by so many dB louder (-90 to 20), once it
+ * has gone through the latency of both directions; else it hears nothing refuse-rate    the device
+ * takes no rate: opening fails no-device      there is no device: opening fails
  *
  * file: the input device is a recording (anything that audiofile.h reads), heard in real time and
  * followed by silence; the output device is a recording that is written until the stream is closed

@@ -35,6 +35,8 @@ static int start(struct duplex *d, struct err *e)
 
     if (rc == 0)
         pair_attach(d->pair, d->play);
+    d->watch = (struct sieve_watch){.look = duplex_remark, .user = d};
+    d->watching = sieve_add(&d->watch);
     if (rc == 0)
         rc = -pthread_create(&d->worker, NULL, duplex_work, d);
     d->running = rc == 0;
@@ -235,6 +237,10 @@ void duplex_close(struct duplex *d)
         pair_memory(d->pair, d->memory);
         duplex_save(d, pair_stream(d->pair));
     }
+    if (d->watching)
+        sieve_remove(&d->watch);
+    if (d->remarks > 0)
+        log_debug(d->log, "sound: SpeexDSP made %d remarks", d->remarks);
     pair_close(d->opened);
     playqueue_free(d->queue);
     playring_free(d->play);

@@ -12,6 +12,7 @@
 #include "audio/pair.h"
 #include "audio/playqueue.h"
 #include "audio/playring.h"
+#include "audio/sieve.h"
 #include "audio/timering.h"
 #include "util/os.h"
 
@@ -54,6 +55,11 @@ struct duplex {
     _Atomic bool stop;
     pthread_t worker;
     bool running;
+    struct sieve_watch watch; /* SpeexDSP prints what it thinks */
+    bool watching;
+    _Atomic bool watched; /* `self` is there */
+    pthread_t self;       /* the worker, as it sees itself */
+    _Atomic int remarks;
 
     struct os_sem *wanted; /* wakes the keeper */
     pthread_t keeper;
@@ -85,6 +91,7 @@ struct duplex {
 void duplex_kick(void *d); /* wakes the worker; any thread, also a realtime one */
 void *duplex_work(void *d);
 void *duplex_keep(void *d);
+enum sieve_verdict duplex_remark(void *d, const char *text, size_t n); /* for the sieve */
 
 /* Writes down d->memory, learnt with those devices. Not the worker. */
 void duplex_save(struct duplex *d, const struct audio_stream *s);

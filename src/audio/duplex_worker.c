@@ -11,6 +11,7 @@
 #define START_MS  3000 /* devices take longer before their first callback */
 #define LATE_MS   10   /* out of the chain against the microphone */
 #define FRAME_MS  10
+#define AT_ONCE   4      /* frames that are heard before the ring is filled again */
 #define LEARNT_MS 20000  /* after which what was learnt of a room is written down */
 #define AGAIN_MS  280000 /* after that, until it is written once more */
 
@@ -127,13 +128,16 @@ static void remember(struct duplex *d, bool converged)
 /* Takes what was captured through the chain. True when there is something new to read. */
 static bool hear(struct duplex *d)
 {
-    bool news = false, clipped = false, deaf = atomic_load(&d->deaf);
+    bool clipped = false, deaf = atomic_load(&d->deaf);
     bool plays = d->queue != NULL;
     struct nearend_verdict v;
     int16_t x[DSP_FRAME];
     int64_t at_ns;
+    int n = 0;
 
-    while (pair_frame(d->pair, plays && !deaf && playqueue_playing(d->queue) != 0, x, &at_ns, &v)) {
+    /* A few at a time: where much waits, the loudspeaker must not. */
+    while (n < AT_ONCE &&
+           pair_frame(d->pair, plays && !deaf && playqueue_playing(d->queue) != 0, x, &at_ns, &v)) {
         size_t fitted = timering_write(d->heard, x, DSP_FRAME, at_ns);
         atomic_fetch_add_explicit(&d->tally.dropped, DSP_FRAME - fitted, memory_order_relaxed);
         if (plays) {
@@ -141,13 +145,15 @@ static bool hear(struct duplex *d)
             half_duplex(d, v.hopeless);
         }
         clipped |= v.clipped;
-        news = true;
+        n++;
     }
-    if (news) {
+    if (n == AT_ONCE)
+        duplex_kick(d);
+    if (n > 0) {
         publish(d, &v, clipped);
         remember(d, v.converged);
     }
-    return news;
+    return n > 0;
 }
 
 /* --- the loudspeaker */
@@ -276,10 +282,25 @@ static bool look(struct duplex *d)
     return news || d->number != before;
 }
 
+/* What SpeexDSP remarks on the worker (that its canceller was reset) is not for the screen. */
+enum sieve_verdict duplex_remark(void *user, const char *text, size_t n)
+{
+    struct duplex *d = user;
+
+    (void)text;
+    (void)n;
+    if (!atomic_load(&d->watched) || !pthread_equal(pthread_self(), d->self))
+        return SIEVE_PASS;
+    atomic_fetch_add(&d->remarks, 1);
+    return SIEVE_TAKEN;
+}
+
 void *duplex_work(void *user)
 {
     struct duplex *d = user;
 
+    d->self = pthread_self();
+    atomic_store(&d->watched, true);
     os_thread_role("hullo-sound", OS_ROLE_SOUND);
     d->looked_ns = clock_ns();
     while (!atomic_load(&d->stop)) {

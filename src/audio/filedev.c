@@ -107,7 +107,8 @@ static void discard(struct file_stream *s)
 static int file_open(struct audio_stream **out, const char *argument,
                      const struct audio_config *config, const struct log *log, struct err *e)
 {
-    struct paced_knobs k = {.rate_hz = FILE_HZ, .period_ms = 10, .pace = 1};
+    struct paced_knobs k = {
+        .rate_hz = FILE_HZ, .period_ms = 10, .pace = 1, .echo_db = PACED_NO_ECHO};
     struct file_stream *s;
     int rc;
 
@@ -115,9 +116,11 @@ static int file_open(struct audio_stream **out, const char *argument,
     rc = paced_parse(&k, "file", argument, e);
     if (rc < 0)
         return rc;
-    if (k.rate_hz != FILE_HZ || k.refuse_rate || k.no_device)
+    if (k.rate_hz != FILE_HZ || k.refuse_rate || k.no_device || k.echo_db >= PACED_ECHO_LEAST)
         return err_set(e, STATUS_USAGE, -EINVAL,
-                       "cannot open sound driver 'file': it runs at %d Hz always", FILE_HZ);
+                       "cannot open sound driver 'file': it is there always, at %d Hz, and hears a "
+                       "recording only",
+                       FILE_HZ);
     s = calloc(1, sizeof *s);
     if (s == NULL)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");

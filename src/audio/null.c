@@ -2,6 +2,7 @@
 #include "audio/drivers.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,14 +11,65 @@
 struct null_stream {
     struct audio_stream base;
     struct paced *paced;
+    int16_t *echo; /* what was played and not heard yet, a ring; NULL: no echo */
+    size_t size, at;
+    double gain;
 };
+
+/* The device's thread. */
+static void source(void *user, int16_t *x, size_t n)
+{
+    struct null_stream *s = user;
+
+    for (size_t i = 0; i < n; i++) {
+        double y = s->echo[(s->at + i) % s->size] * s->gain;
+        x[i] = (int16_t)(y > INT16_MAX ? INT16_MAX : y < INT16_MIN ? INT16_MIN : y);
+    }
+}
+
+/* After source for the same period: the place of what was heard is free. */
+static void sink(void *user, const int16_t *x, size_t n)
+{
+    struct null_stream *s = user;
+
+    for (size_t i = 0; i < n; i++)
+        s->echo[(s->at + i) % s->size] = x[i];
+    s->at = (s->at + n) % s->size;
+}
+
+/* What is played in this period is heard after both latencies, the next period at the earliest. */
+static int make_echo(struct null_stream *s, const struct paced_knobs *k)
+{
+    size_t period = (size_t)k->rate_hz * (size_t)k->period_ms / 1000;
+
+    s->size = (size_t)k->rate_hz * (size_t)k->latency_ms * 2 / 1000;
+    if (s->size < period)
+        s->size = period;
+    s->gain = pow(10, k->echo_db / 20);
+    s->echo = calloc(s->size + 1, sizeof *s->echo);
+    return s->echo != NULL ? 0 : -ENOMEM;
+}
+
+static void null_close(struct audio_stream *base)
+{
+    struct null_stream *s = (struct null_stream *)base;
+
+    if (s == NULL)
+        return;
+    paced_free(s->paced);
+    free(s->echo);
+    free(s);
+}
 
 static int null_open(struct audio_stream **out, const char *argument,
                      const struct audio_config *config, const struct log *log, struct err *e)
 {
-    static const struct paced_ends ends = {0};
-    struct paced_knobs k = {
-        .rate_hz = 48000, .period_ms = 10, .latency_ms = config->latency_ms, .pace = 1};
+    struct paced_knobs k = {.rate_hz = 48000,
+                            .period_ms = 10,
+                            .latency_ms = config->latency_ms,
+                            .pace = 1,
+                            .echo_db = PACED_NO_ECHO};
+    struct paced_ends ends = {0};
     struct null_stream *s;
     int rc;
 
@@ -33,8 +85,12 @@ static int null_open(struct audio_stream **out, const char *argument,
         return err_set(e, STATUS_AUDIO, -EINVAL,
                        "cannot open sound device 'null': it refuses every sample rate");
     s = calloc(1, sizeof *s);
-    if (s == NULL || paced_new(&s->paced, &k, config, &ends) < 0) {
-        free(s);
+    if (s != NULL && k.echo_db >= PACED_ECHO_LEAST) {
+        ends = (struct paced_ends){source, sink, s};
+        rc = make_echo(s, &k);
+    }
+    if (s == NULL || rc < 0 || paced_new(&s->paced, &k, config, &ends) < 0) {
+        null_close(s != NULL ? &s->base : NULL);
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
     }
     s->base.driver = &audio_null;
@@ -53,16 +109,6 @@ static int null_start(struct audio_stream *base, struct err *e)
     int rc = paced_start(s->paced);
 
     return rc < 0 ? err_set(e, STATUS_AUDIO, rc, "cannot start sound device 'null': no thread") : 0;
-}
-
-static void null_close(struct audio_stream *base)
-{
-    struct null_stream *s = (struct null_stream *)base;
-
-    if (s == NULL)
-        return;
-    paced_free(s->paced);
-    free(s);
 }
 
 const struct audio_driver audio_null = {

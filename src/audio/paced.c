@@ -49,6 +49,7 @@ static const struct knob knobs[] = {
     KNOB("late", KNOB_INT, late_ms, 0, 10000),
     KNOB("drop-after", KNOB_DOUBLE, drop_after_s, 0, 1e6),
     KNOB("stall-after", KNOB_DOUBLE, stall_after_s, 0, 1e6),
+    KNOB("echo", KNOB_DOUBLE, echo_db, PACED_ECHO_LEAST, 20),
     KNOB("refuse-rate", KNOB_FLAG, refuse_rate, 0, 0),
     KNOB("no-device", KNOB_FLAG, no_device, 0, 0),
     KNOB("force", KNOB_FLAG, force, 0, 0),

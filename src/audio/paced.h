@@ -5,12 +5,16 @@
 
 #include "audio/audio.h"
 
+#define PACED_ECHO_LEAST (-90)
+#define PACED_NO_ECHO    (-1000)
+
 /* As drivers.h describes them. */
 struct paced_knobs {
     int rate_hz, period_ms, latency_ms;
     double pace;
     int jitter_ms, late_ms;
     double drop_after_s, stall_after_s; /* 0: never */
+    double echo_db;                     /* null's; below PACED_ECHO_LEAST: none */
     bool refuse_rate, no_device, force;
 };
 

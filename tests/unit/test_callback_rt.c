@@ -13,6 +13,7 @@
 
 #include "audio/drivers.h"
 #include "audio/duplex.h"
+#include "fake/fake_nearend.h"
 #include "fake/fake_portaudio.h"
 #include "fake/rt_guard.h"
 
@@ -55,13 +56,32 @@ static void run(struct rig *r, PaStreamCallbackFlags flags)
     nanosleep(&ms, NULL);
 }
 
-/* Plays, runs dry inside an item, flushes into speech, overflows, and goes on. */
+static void decide(enum barge_state state)
+{
+    fake_nearend_verdict(&(struct nearend_verdict){.state = state});
+}
+
+/* What the worker may do to the callback in period i of an item. */
+static void interfere(struct rig *r, uint32_t item, int i)
+{
+    static const enum barge_state states[] = {
+        [2] = BARGE_DUCK, [4] = BARGE_HOLD,  [6] = BARGE_DUCK,  [7] = BARGE_PLAY,
+        [9] = BARGE_HOLD, [11] = BARGE_PLAY, [14] = BARGE_HOLD, [16] = BARGE_STOP};
+
+    if (i < 17 && (i == 7 || i == 11 || states[i] != BARGE_PLAY))
+        decide(states[i]);
+    if (i == 10 && item % 2 == 0)
+        duplex_flush(r->duplex);
+    duplex_mute(r->duplex, item % 3 == 1);
+}
+
+/* Plays, ducks, holds, runs dry inside an item, flushes into speech, overflows, and goes on. */
 static void live_through_everything(struct rig *r)
 {
     static int16_t speech[24000];
     struct duplex_stats stats;
     struct duplex_event ev;
-    int flushed = 0;
+    int flushed = 0, held = 0;
 
     for (size_t i = 0; i < 24000; i++)
         speech[i] = 1000;
@@ -71,12 +91,13 @@ static void live_through_everything(struct rig *r)
             assert_int_equal(duplex_end(r->duplex, item), 0);
         for (int i = 0; i < 20; i++) {
             run(r, i == 7 ? paInputOverflow | paOutputUnderflow : 0);
-            if (i == 10 && item % 2 == 0)
-                duplex_flush(r->duplex);
+            interfere(r, item, i);
         }
         duplex_flush(r->duplex);
-        while (duplex_poll(r->duplex, &ev))
+        while (duplex_poll(r->duplex, &ev)) {
             flushed += ev.flushed;
+            held += ev.type == DUPLEX_HELD;
+        }
     }
     /* Nobody reads the microphone: its rings overflow. */
     for (int i = 0; i < 1200; i++)
@@ -85,7 +106,7 @@ static void live_through_everything(struct rig *r)
     assert_true(stats.underruns > 0);
     assert_true(stats.overruns > 0);
     assert_true(stats.dropped > 0);
-    assert_true(flushed > 0);
+    assert_true(flushed > 0 && held > 0);
     assert_true(r->loud > 0);
 }
 

@@ -201,6 +201,7 @@ static void what_cannot_be_opened_is_told_and_leaves_nothing(void **state)
     assert_non_null(strstr(e.text, p.in));
     assert_int_equal(open_file(&s, &p, "rate=48000", &echo, &e), -EINVAL);
     assert_int_equal(e.status, STATUS_USAGE);
+    assert_int_equal(open_file(&s, &p, "echo=0", &echo, &e), -EINVAL);
     assert_int_equal(open_file(&s, &p, "nonsense", &echo, &e), -EINVAL);
     assert_int_not_equal(access(p.out, F_OK), 0);
     audio_file.close(NULL);

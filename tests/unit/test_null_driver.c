@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -55,6 +56,59 @@ static struct audio_stream *open_null(const char *argument, struct heard *h)
 
     assert_int_equal(audio_null.open(&s, argument, &config, NULL, &e), 0);
     return s;
+}
+
+/* Plays a click in the second callback, and looks for it in the microphone. */
+struct clicks {
+    _Atomic int played, heard; /* at which sample; -1: not */
+    int level, samples, callbacks;
+};
+
+static void click(void *user, const int16_t *in, int16_t *out, size_t frames,
+                  const struct audio_when *when)
+{
+    struct clicks *c = user;
+
+    (void)when;
+    memset(out, 0, frames * sizeof *out);
+    for (size_t i = 0; i < frames; i++)
+        if (in[i] != 0 && c->heard < 0) {
+            c->level = in[i];
+            c->heard = c->samples + (int)i;
+        }
+    if (++c->callbacks == 2) {
+        out[7] = 10000;
+        c->played = c->samples + 7;
+    }
+    c->samples += (int)frames;
+}
+
+static void an_echo_comes_after_both_latencies(void **state)
+{
+    static const struct {
+        const char *argument;
+        int samples, level;
+    } echoes[] = {{"rate=16000,pace=0,latency=20,echo=-6", 640, 5011},
+                  {"rate=16000,pace=0,latency=0,echo=0", 160, 10000},
+                  {"rate=8000,pace=0,latency=5,period=100,echo=20", 800, 32767}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof echoes / sizeof *echoes; i++) {
+        struct clicks c = {.played = -1, .heard = -1};
+        struct audio_config config = {
+            .capture = true, .playback = true, .latency_ms = 20, .callback = click, .user = &c};
+        struct audio_stream *s;
+        struct err e = {0};
+        assert_int_equal(audio_null.open(&s, echoes[i].argument, &config, NULL, &e), 0);
+        assert_int_equal(audio_null.start(s, &e), 0);
+        for (int k = 0; k < 5000 && c.heard < 0; k++) {
+            struct timespec ms = {0, 1000000};
+            nanosleep(&ms, NULL);
+        }
+        audio_null.close(s);
+        assert_int_equal(c.heard - c.played, echoes[i].samples);
+        assert_in_range(c.level, echoes[i].level, echoes[i].level + 1);
+    }
 }
 
 static bool wait_for(_Atomic int *counter, int n)
@@ -178,6 +232,7 @@ static void bad_knobs_and_missing_devices_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_echo_comes_after_both_latencies),
         cmocka_unit_test(calls_back_in_periods_until_closed),
         cmocka_unit_test(keeps_to_the_clock),
         cmocka_unit_test(goes_as_fast_as_it_can_without_a_pace),
