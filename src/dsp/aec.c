@@ -10,24 +10,59 @@
 #include <speex/speex_echo.h>
 
 /* Whole frames, as Speex has them. */
-#define TAPS ((AEC_TAIL_MS * DSP_HZ / 1000 + DSP_FRAME - 1) / DSP_FRAME * DSP_FRAME)
+#define TAPS   ((AEC_TAIL_MS * DSP_HZ / 1000 + DSP_FRAME - 1) / DSP_FRAME * DSP_FRAME)
+#define MEMORY (TAPS / DSP_FRAME + 2) /* frames that Speex has in mind */
 /* What Speex writes for a response of 1: full scale times the length of its transform. */
 #define UNITY (32767.0f * 2 * DSP_FRAME)
 
-#define TRAIN_BLOCK  4800 /* samples that are run through the response at once */
-#define TRAIN_FFT    9600 /* holds a block and the response */
-#define TRAIN_BLOCKS 10   /* 3 s */
-#define TRAIN_LEVEL  3000.0f
-/* Added to the echo: a canceller that was brought up in a perfect room is slow to adapt. */
-#define TRAIN_NOISE 30.0f
+#define TRAIN_BLOCK  4800    /* samples that are run through the response at once */
+#define TRAIN_FFT    9600    /* holds a block and the response */
+#define TRAIN_BLOCKS 20      /* 6 s */
+#define TRAIN_LEVEL  3000.0f /* rms of the noise, or of its echo if that is louder */
+#define TRAIN_NOISE  10.0f
+#define LOUDEST_ROOM 100.0f /* as an amplitude; no room makes more of a sound */
 
-#define TROUBLE_MOST 40      /* frames; Speex gives up after 50, and says so on stderr */
-#define LOUDEST      2.0e11f /* energy of a pre-emphasised frame; beyond 3.2e11 Speex gives up */
+#define PAST      300   /* frames that the student goes over again and again */
+#define TAUGHT    400   /* frames of far end with a student */
+#define PACE      8     /* frames that it takes for each one that comes */
+#define SMOOTH    0.04f /* of the energies that are compared */
+#define BETTER    0.8f
+#define EARLY     150  /* frames, in which a student that is no better means nothing */
+#define VAIN      6    /* times that it may be no better after that, before it is given up */
+#define LEAST     1e4f /* energy of a frame that is worth the trouble: -75 dB */
+#define FAR_LEAST 1e6f /* energy of a frame of far end that is sound */
 
-struct aec {
-    SpeexEchoState *speex;
+#define TROUBLE_MOST 40 /* frames; Speex gives up after 50, and says so on stderr */
+#define LOUDEST                                                                       \
+    5e10f /* energy of a pre-emphasised frame; Speex gives up at 3.2e11, of error too \
+           */
+
+/* One canceller of SpeexDSP's. */
+struct speex {
+    SpeexEchoState *state;
     int trouble;          /* frames in a row that left louder than they came */
     int16_t mic_1, ref_1; /* the sample before */
+};
+
+struct frame {
+    int16_t mic[DSP_FRAME], ref[DSP_FRAME];
+    float left; /* energy that the live canceller left */
+};
+
+/* Speex is slow to learn, but learns more from hearing the same again. So while the echo path is
+ * new, a second canceller, the student, is run over the latest seconds at several times the speed;
+ * whenever it has caught up with the present and leaves less than the live one, the two change
+ * places. */
+struct aec {
+    struct speex live, student;
+    struct frame past[PAST];       /* a ring */
+    int64_t frames;                /* so far */
+    int64_t at, from;              /* the student's next frame; silence before `from` */
+    float left_live, left_student; /* of the latest frames that the student has come to */
+    float heard;                   /* what is left, smoothed */
+    int taught;                    /* frames of far end in which there was a student */
+    int vain;                      /* times in a row that it was no better */
+    int silent;                    /* frames since the far end was heard */
 };
 
 static float energy(const int16_t *x, int16_t before)
@@ -41,13 +76,6 @@ static float energy(const int16_t *x, int16_t before)
     return sum;
 }
 
-void aec_reset(struct aec *a)
-{
-    speex_echo_state_reset(a->speex);
-    a->trouble = 0;
-    a->mic_1 = a->ref_1 = 0;
-}
-
 /* A canceller that has lost its way makes sound; what does not fit into 16 bits is cut off. */
 static bool worse(const int16_t *y, float came)
 {
@@ -56,41 +84,121 @@ static bool worse(const int16_t *y, float came)
 
     for (int i = 0; i < DSP_FRAME; i++)
         full += y[i] == INT16_MAX || y[i] == INT16_MIN;
-    return left > 2 * came + 1e6f || (full > 0 && left > came / 2);
+    return left > 2 * came + 1e5f || (full > 0 && left > came / 2);
 }
 
-static void halve(int16_t *to, const int16_t *from)
+static void soften(int16_t *to, const int16_t *from)
 {
     for (int i = 0; i < DSP_FRAME; i++)
-        to[i] = (int16_t)(from[i] / 2);
+        to[i] = (int16_t)(from[i] / 4);
+}
+
+static void speex_reset(struct speex *s)
+{
+    speex_echo_state_reset(s->state);
+    s->trouble = 0;
+    s->mic_1 = s->ref_1 = 0;
+}
+
+/* Returns the energy of what is left. */
+static float speex_run(struct speex *s, const int16_t *mic, const int16_t *ref, int16_t *out)
+{
+    int16_t soft_mic[DSP_FRAME], soft_ref[DSP_FRAME];
+    float came = energy(mic, s->mic_1);
+
+    s->mic_1 = mic[DSP_FRAME - 1];
+    if (came > LOUDEST || energy(ref, s->ref_1) > LOUDEST) {
+        soften(soft_mic, mic);
+        soften(soft_ref, ref);
+        mic = soft_mic;
+        ref = soft_ref;
+        came /= 16;
+    }
+    s->ref_1 = ref[DSP_FRAME - 1];
+    speex_echo_cancellation(s->state, mic, ref, out);
+    s->trouble = worse(out, came) ? s->trouble + 1 : 0;
+    if (s->trouble > TROUBLE_MOST)
+        speex_reset(s);
+    return energy(out, out[0]);
+}
+
+static void rewind_student(struct aec *a)
+{
+    a->from = a->frames > PAST - MEMORY ? a->frames - PAST + MEMORY : 0; /* before it is written */
+    a->at = a->from - MEMORY;
+    a->left_live = a->left_student = 0;
+}
+
+void aec_reset(struct aec *a)
+{
+    speex_reset(&a->live);
+    speex_reset(&a->student);
+    a->frames = 0;
+    a->taught = a->vain = 0;
+    a->silent = MEMORY;
+    rewind_student(a);
+}
+
+/* The student has come to the present: it takes over where it is better, and the other learns. */
+static void compare(struct aec *a)
+{
+    a->vain += a->frames > EARLY;
+    if (a->left_student < BETTER * a->left_live) {
+        struct speex other = a->live;
+        a->live = a->student;
+        a->student = other;
+        a->vain = 0;
+    }
+    rewind_student(a);
+}
+
+static void teach(struct aec *a)
+{
+    static const struct frame silence;
+    int16_t out[DSP_FRAME];
+
+    for (int i = PACE; i > 0; i--) {
+        const struct frame *f = a->at < a->from ? &silence : &a->past[a->at % PAST];
+        float left = speex_run(&a->student, f->mic, f->ref, out);
+
+        a->left_student += SMOOTH * (left - a->left_student);
+        a->left_live += SMOOTH * (f->left - a->left_live);
+        if (++a->at == a->frames) {
+            compare(a);
+            return;
+        }
+    }
 }
 
 void aec_run(struct aec *a, const int16_t mic[DSP_FRAME], const int16_t ref[DSP_FRAME],
              int16_t out[DSP_FRAME])
 {
-    int16_t soft_mic[DSP_FRAME], soft_ref[DSP_FRAME], y[DSP_FRAME];
-    float came = energy(mic, a->mic_1);
+    struct frame *f = &a->past[a->frames % PAST];
+    bool far = energy(ref, 0) > FAR_LEAST;
 
-    a->mic_1 = mic[DSP_FRAME - 1];
-    if (came > LOUDEST || energy(ref, a->ref_1) > LOUDEST) {
-        halve(soft_mic, mic);
-        halve(soft_ref, ref);
-        mic = soft_mic;
-        ref = soft_ref;
+    a->silent = far ? 0 : a->silent + (a->silent < MEMORY);
+    if (a->silent == MEMORY || a->taught == TAUGHT || a->vain == VAIN) {
+        speex_run(&a->live, mic, ref, out);
+        return;
     }
-    a->ref_1 = ref[DSP_FRAME - 1];
-    speex_echo_cancellation(a->speex, mic, ref, y);
-    a->trouble = worse(y, came) ? a->trouble + 1 : 0;
-    if (a->trouble > TROUBLE_MOST)
-        aec_reset(a);
-    memcpy(out, y, sizeof(y));
+    memcpy(f->mic, mic, sizeof(f->mic));
+    memcpy(f->ref, ref, sizeof(f->ref));
+    f->left = speex_run(&a->live, f->mic, f->ref, out);
+    a->frames++;
+    a->heard += SMOOTH * (f->left - a->heard);
+    if (a->heard < LEAST) {
+        rewind_student(a);
+        return;
+    }
+    a->taught += far;
+    teach(a);
 }
 
 size_t aec_response(const struct aec *a, float *response, size_t n)
 {
     spx_int32_t taps[TAPS];
 
-    speex_echo_ctl(a->speex, SPEEX_ECHO_GET_IMPULSE_RESPONSE, taps);
+    speex_echo_ctl(a->live.state, SPEEX_ECHO_GET_IMPULSE_RESPONSE, taps);
     if (n > TAPS)
         n = TAPS;
     for (size_t i = 0; i < n; i++)
@@ -108,14 +216,29 @@ struct trainer {
     kiss_fftr_cfg fft, back;
     kiss_fft_cpx path[TRAIN_FFT / 2 + 1], spectrum[TRAIN_FFT / 2 + 1];
     float x[TRAIN_FFT], y[TRAIN_FFT], tail[TRAIN_FFT - TRAIN_BLOCK];
+    float level;
+    float undo[2]; /* memory of trainer_undo */
     uint32_t seed;
 };
+
+/* Speex takes 0 Hz out of the microphone before it learns, by a notch that reaches well into
+ * speech (its phase is 13 degrees off at 200 Hz), so the response that it gave has it inside: this
+ * is the inverse, with its poles just within the unit circle. */
+static float trainer_undo(struct trainer *t, float x)
+{
+    const float r = 0.982f, d = r * r + 0.7f * (1 - r) * (1 - r), rho = 0.998f;
+    float y = x / r + t->undo[0];
+
+    t->undo[0] = t->undo[1] - 2 * x + 2 * rho * y;
+    t->undo[1] = d / r * x - rho * rho * y;
+    return y;
+}
 
 /* The next block of noise into x, and of its echo into the beginning of y. */
 static void trainer_step(struct trainer *t)
 {
     for (int i = 0; i < TRAIN_FFT; i++)
-        t->x[i] = i < TRAIN_BLOCK ? TRAIN_LEVEL * noise(&t->seed) : 0;
+        t->x[i] = i < TRAIN_BLOCK ? t->level * noise(&t->seed) : 0;
     kiss_fftr(t->fft, t->x, t->spectrum);
     for (int k = 0; k <= TRAIN_FFT / 2; k++) {
         kiss_fft_cpx a = t->spectrum[k], b = t->path[k];
@@ -133,7 +256,7 @@ static int16_t sample(float x)
     return (int16_t)lrintf(fminf(fmaxf(x, -32768), 32767));
 }
 
-static void train(struct aec *a, struct trainer *t)
+static void train(struct speex *s, struct trainer *t)
 {
     int16_t mic[DSP_FRAME], ref[DSP_FRAME], out[DSP_FRAME];
 
@@ -141,23 +264,30 @@ static void train(struct aec *a, struct trainer *t)
         trainer_step(t);
         for (int at = 0; at < TRAIN_BLOCK; at += DSP_FRAME) {
             for (int i = 0; i < DSP_FRAME; i++) {
-                mic[i] = sample(t->y[at + i] + TRAIN_NOISE * noise(&t->seed));
+                float echo = trainer_undo(t, t->y[at + i]);
+                mic[i] = sample(echo + TRAIN_NOISE * noise(&t->seed));
                 ref[i] = sample(t->x[at + i]);
             }
-            aec_run(a, mic, ref, out);
+            speex_run(s, mic, ref, out);
         }
     }
     memset(mic, 0, sizeof(mic));
     memset(ref, 0, sizeof(ref));
-    for (int i = 0; i < TAPS / DSP_FRAME + 2; i++) /* what it still hears of the noise ends */
-        aec_run(a, mic, ref, out);
+    for (int i = 0; i < MEMORY; i++)
+        speex_run(s, mic, ref, out);
 }
 
-static int warm_up(struct aec *a, const float *response, size_t n)
+static int warm_up(struct speex *s, const float *response, size_t n)
 {
-    struct trainer *t = calloc(1, sizeof(*t));
-    int rc = -ENOMEM;
+    struct trainer *t;
+    double power = 0;
+    int ret = -ENOMEM;
 
+    for (size_t i = 0; i < n; i++)
+        power += (double)response[i] * (double)response[i];
+    if (power > (double)(LOUDEST_ROOM * LOUDEST_ROOM))
+        return 0;
+    t = calloc(1, sizeof(*t));
     if (!t)
         return -ENOMEM;
     t->fft = kiss_fftr_alloc(TRAIN_FFT, 0, NULL, NULL);
@@ -166,19 +296,31 @@ static int warm_up(struct aec *a, const float *response, size_t n)
         goto out;
     memcpy(t->x, response, n * sizeof(*response));
     kiss_fftr(t->fft, t->x, t->path);
+    t->level = TRAIN_LEVEL / fmaxf(1, sqrtf((float)power));
     t->seed = 1;
-    train(a, t);
-    rc = 0;
+    train(s, t);
+    ret = 0;
 out:
     kiss_fftr_free(t->fft);
     kiss_fftr_free(t->back);
     free(t);
-    return rc;
+    return ret;
+}
+
+static int speex_new(struct speex *s)
+{
+    int rate = DSP_HZ;
+
+    s->state = speex_echo_state_init(DSP_FRAME, TAPS);
+    if (!s->state)
+        return -ENOMEM;
+    speex_echo_ctl(s->state, SPEEX_ECHO_SET_SAMPLING_RATE, &rate);
+    return 0;
 }
 
 int aec_new(struct aec **out, const float *response, size_t n)
 {
-    int rate = DSP_HZ, rc = 0;
+    int ret;
 
     *out = NULL;
     for (size_t i = 0; i < n; i++)
@@ -187,18 +329,17 @@ int aec_new(struct aec **out, const float *response, size_t n)
     struct aec *a = calloc(1, sizeof(*a));
     if (!a)
         return -ENOMEM;
-    a->speex = speex_echo_state_init(DSP_FRAME, TAPS);
-    if (!a->speex) {
-        free(a);
-        return -ENOMEM;
-    }
-    speex_echo_ctl(a->speex, SPEEX_ECHO_SET_SAMPLING_RATE, &rate);
-    if (n > 0)
-        rc = warm_up(a, response, n < TAPS ? n : TAPS);
-    if (rc != 0) {
+    ret = speex_new(&a->live);
+    if (ret == 0)
+        ret = speex_new(&a->student);
+    if (ret == 0 && n > 0)
+        ret = warm_up(&a->live, response, n < TAPS ? n : TAPS);
+    if (ret < 0) {
         aec_free(a);
-        return rc;
+        return ret;
     }
+    a->silent = MEMORY;
+    rewind_student(a);
     *out = a;
     return 0;
 }
@@ -207,6 +348,9 @@ void aec_free(struct aec *a)
 {
     if (!a)
         return;
-    speex_echo_state_destroy(a->speex);
+    if (a->live.state)
+        speex_echo_state_destroy(a->live.state);
+    if (a->student.state)
+        speex_echo_state_destroy(a->student.state);
     free(a);
 }

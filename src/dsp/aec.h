@@ -1,6 +1,9 @@
 /* aec - the linear echo canceller: SpeexDSP's, 16 kHz, 10 ms frames, behind one call.
- * A canceller that starts warm is trained on noise that was run through a response learnt earlier,
- * since SpeexDSP hands out its response but takes none. One thread at a time per object. */
+ * While the room is new, a second one learns from the latest seconds again and again, and takes
+ * over when it is better: 20 dB are reached in 3 s in place of 6, for 9 times the usual 0.4 % of a
+ * core in the first 4 s of echo. A canceller that starts warm is trained on noise that was run
+ * through a response learnt earlier, since SpeexDSP hands out its response but takes none.
+ * One thread at a time per object. */
 #ifndef HULLO_DSP_AEC_H
 #define HULLO_DSP_AEC_H
 
@@ -14,7 +17,8 @@
 struct aec;
 
 /* response[0..n): of echo to reference, as aec_response gave it, 1 being as loud as the reference;
- * n 0: none. Training takes some 20 ms. 0, -EINVAL (a value that is not finite), -ENOMEM. */
+ * n 0: none. One that is louder than any room's is not used. Training takes some 30 ms.
+ * 0, -EINVAL (a value that is not finite), -ENOMEM. */
 int aec_new(struct aec **out, const float *response, size_t n);
 
 /* out = mic less the echo of ref. out may be mic. */

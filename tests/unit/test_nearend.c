@@ -332,7 +332,7 @@ static void a_room_that_is_known_is_cancelled_from_the_start(void **state)
     assert_int_equal(m->n, 0);
     assert_false(m->align.known);
     run(r, SECOND);
-    double cold = erle(r);
+    assert_false(r->v.converged);
     run(r, 30 * SECOND);
     nearend_memory(r->chain, m);
     assert_true(m->n > 0 && m->n <= NEAREND_RESPONSE && m->align.known);
@@ -343,7 +343,7 @@ static void a_room_that_is_known_is_cancelled_from_the_start(void **state)
     memset(r->air, 0, sizeof(r->air));
     rig_chain(r, NEAREND_SPEEX, m);
     run(r, SECOND);
-    assert_true(erle(r) > cold + 6);
+    assert_true(erle(r) > 18); /* down to the noise */
     assert_true(r->v.converged);
     run(r, 5 * SECOND);
     assert_int_equal(r->stops + r->holds, 0);
