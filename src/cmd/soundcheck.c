@@ -9,10 +9,8 @@
 #include "audio/rooms.h"
 #include "util/clock.h"
 
-#define SETTLE                                                                         \
-    (DSP_HZ * 3 / 10) /* samples: devices begin with clicks, and with gain that adapts \
-                       */
-#define QUIET       (DSP_HZ * 6 / 10)
+#define SETTLE      4800 /* samples: devices begin with clicks, and with gain that adapts */
+#define QUIET       9600
 #define WAIT        (DSP_HZ * 3) /* for the sound to begin, once it was handed over */
 #define TRAIN_LEAST (DSP_HZ * 4) /* for a figure that means something */
 #define TRAIN_MOST  (DSP_HZ * 7)

@@ -15,9 +15,9 @@
 #define CHIRP_HIGH   7000.0
 #define CHIRP_FADE   240    /* samples at either end */
 #define NOISE_LEVEL  1600.0 /* rms: 29 dB under full scale, with the beat */
-#define NOISE_BEAT   (DSP_HZ / 4)
-#define DELAY_FROM   (-DSP_HZ / 20) /* as far as align.h goes */
-#define DELAY_TO     (DSP_HZ * 55 / 100)
+#define NOISE_BEAT   4000
+#define DELAY_FROM   (-800) /* as far as align.h goes */
+#define DELAY_TO     8800
 #define WINDOW       (-DELAY_FROM + PROBE_CHIRP + DELAY_TO)
 #define LEAD         (DELAY_TO - DELAY_FROM) /* of far over near, see delay.h */
 #define QUALITY_SURE 9.0                     /* a chance peak is under about 6 */

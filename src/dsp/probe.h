@@ -13,10 +13,10 @@
 
 #include "dsp/frame.h"
 
-#define PROBE_CHIRP   (DSP_HZ / 2)       /* samples of a chirp */
-#define PROBE_APART   (DSP_HZ * 18 / 10) /* from the start of the one to that of the other */
+#define PROBE_CHIRP   8000  /* samples of a chirp */
+#define PROBE_APART   28800 /* from the start of the one to that of the other */
 #define PROBE_SAMPLES (PROBE_APART + PROBE_CHIRP)
-#define PROBE_TAIL    (DSP_HZ * 6 / 10) /* to be listened to beyond the end */
+#define PROBE_TAIL    9600 /* to be listened to beyond the end */
 
 void probe_chirps(int16_t x[PROBE_SAMPLES]);
 
