@@ -208,6 +208,7 @@ void duplex_stats(const struct duplex *d, struct duplex_stats *out)
         .drift_ppm = view.align.drift_ppm,
         .erle_db = view.verdict.erle_db,
         .noise_db = view.verdict.noise_db,
+        .speech = (double)view.verdict.speech,
         .converged = view.verdict.converged,
         .clipped = view.clipped_ns != 0 && clock_ms_since(view.clipped_ns) < CLIPPED_MS,
         .silent = view.silent,

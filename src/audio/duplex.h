@@ -107,6 +107,7 @@ struct duplex_stats {
     double in_latency_ms, out_latency_ms;
     double buffer_ms; /* of audio that is kept ready for the callback: grows after an underrun */
     double delay_ms, drift_ppm, erle_db, noise_db; /* of the echo path; delay 0: not known */
+    double speech; /* probability that somebody speaks into the microphone, the latest */
     bool converged, clipped, silent; /* silent: the microphone has given nothing but zeros */
     int in_hz, out_hz;
     const char *in_name, *out_name; /* borrowed from d */

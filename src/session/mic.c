@@ -149,10 +149,12 @@ bool mic_hand_over(struct mic *m, int64_t at_ns)
 
 void mic_open(struct mic *m, int64_t at_ns)
 {
+    size_t from = samples_in(at_ns - (m->count_end - lasts_ns(m->count)));
+
     m->way = MIC_OPEN;
     m->from_ns = at_ns;
-    m->count = 0;
     forget(m);
+    feed_kept(m, at_ns != 0 && from < m->count ? from : m->count);
 }
 
 int64_t mic_time(const struct mic *m, uint64_t at)

@@ -43,7 +43,8 @@ bool mic_hand_over(struct mic *m, int64_t at_ns);
  */
 size_t mic_kept(const struct mic *m, int64_t at_ns, int16_t *x, size_t max);
 
-/* Opens, from at_ns on (0: now); what was kept, and what the backend had heard, is forgotten. */
+/* Opens, from at_ns on (0: now); what was kept before that, and what the backend had heard, is
+ * forgotten. */
 void mic_open(struct mic *m, int64_t at_ns);
 
 /* When the backend's sample `at` was captured; 0: not by this microphone. */

@@ -12,6 +12,8 @@
 
 #define CHUNK       1600 /* samples of microphone audio handed on at a time: 100 ms at most */
 #define ECHO_MS     200  /* for so long a reply hangs in the room after the loudspeaker */
+#define ONSET_MS    100  /* within which speech is known as such */
+#define SPEECH      0.5  /* a probability of the sound path's */
 #define TURN_MS     700  /* a turn shorter than this, with the lead of 300 ms, may be a cough */
 #define WAITING_MAX (128u << 20) /* bytes of speech that are kept while the user speaks */
 #define GLANCE_MAX  (2 * 16000)  /* samples of something short */
@@ -28,10 +30,12 @@ struct session {
     struct mic mic;
     bool half; /* it rests while a reply is being heard */
     bool half_said, full_said;
-    bool lost;     /* the device */
-    bool muted;    /* by the user */
-    bool talking;  /* push-to-talk */
-    size_t finish; /* samples to come until what the user has talked is a turn; 0: none */
+    int64_t quiet_ns; /* the reply has ended, and so has its echo from here on; 0: it has not */
+    int64_t voice_ns; /* while the microphone is kept: there is speech since; 0: there is none */
+    bool lost;        /* the device */
+    bool muted;       /* by the user */
+    bool talking;     /* push-to-talk */
+    size_t finish;    /* samples to come until what the user has talked is a turn; 0: none */
 
     /* the user's turn */
     bool speaking;         /* ... is open at the backend */
@@ -66,6 +70,7 @@ static void tell(struct session *s, struct session_event ev)
 static void listen_again(struct session *s, int64_t at_ns)
 {
     s->speaking = false;
+    s->quiet_ns = 0;
     if (s->config.push_to_talk && !s->talking)
         mic_rest(&s->mic);
     else
@@ -79,6 +84,37 @@ static void listen_when_quiet(struct session *s)
 
     duplex_stats(s->sound, &stats);
     listen_again(s, s->mic.seen_ns + (int64_t)((stats.out_latency_ms + ECHO_MS) * 1e6));
+}
+
+/* The reply has ended by itself. Who answers at once may have begun while it hung in the room,
+ * which shows a moment later. */
+static void listen_after_reply(struct session *s, int64_t ended_ns)
+{
+    int64_t at_ns = ended_ns + ECHO_MS * (int64_t)1000000;
+
+    if (s->mic.way == MIC_KEPT)
+        s->quiet_ns = at_ns;
+    else
+        listen_again(s, at_ns);
+}
+
+static void watch_for_speech(struct session *s)
+{
+    struct duplex_stats stats;
+
+    if (s->mic.way != MIC_KEPT)
+        return;
+    duplex_stats(s->sound, &stats);
+    if (stats.speech < SPEECH)
+        s->voice_ns = 0;
+    else if (s->voice_ns == 0)
+        s->voice_ns = s->mic.seen_ns - ONSET_MS * (int64_t)1000000;
+    if (s->quiet_ns == 0 || s->mic.seen_ns < s->quiet_ns + ONSET_MS * (int64_t)1000000)
+        return;
+    if (s->voice_ns != 0)
+        s->speaking &= mic_hand_over(&s->mic, s->voice_ns);
+    else
+        listen_again(s, s->quiet_ns);
 }
 
 /* Where the user speaks over the reply: their turn, from their first word on. */
@@ -109,7 +145,7 @@ static void reply_done(struct session *s)
     s->item = 0;
     s->held = false;
     buf_clear(&s->waiting);
-    if (s->mic.way != MIC_OPEN)
+    if (s->mic.way != MIC_OPEN && s->quiet_ns == 0)
         listen_when_quiet(s);
     tell(s, done);
 }
@@ -156,6 +192,7 @@ static void stop(struct session *s)
 static void reply_audible(struct session *s)
 {
     s->audible = true;
+    s->quiet_ns = s->voice_ns = 0;
     if (s->config.sound.capture && s->mic.way == MIC_OPEN) {
         if (s->half || s->config.half_duplex)
             mic_rest(&s->mic);
@@ -375,7 +412,7 @@ static void on_ended(struct session *s, const struct duplex_event *ev)
     s->done.heard_ms = heard_ms(s, ev->played);
     hand_over(s);
     if (s->mic.way != MIC_OPEN)
-        listen_again(s, ev->at_ns + ECHO_MS * (int64_t)1000000);
+        listen_after_reply(s, ev->at_ns);
     reply_maybe_done(s);
 }
 
@@ -489,6 +526,7 @@ static void read_microphone(struct session *s)
 
     while ((n = duplex_read(s->sound, x, CHUNK, &at_ns)) > 0) {
         mic_push(&s->mic, x, n, at_ns);
+        watch_for_speech(s);
         if (s->finish > n)
             s->finish -= n;
         else if (s->finish > 0)
