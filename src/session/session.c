@@ -12,6 +12,7 @@
 
 #define CHUNK       1600 /* samples of microphone audio handed on at a time: 100 ms at most */
 #define ECHO_MS     200  /* for so long a reply hangs in the room after the loudspeaker */
+#define LATEST_MS   1000 /* by no more is a sound heard later than it is told of */
 #define ONSET_MS    100  /* within which speech is known as such */
 #define SPEECH      0.5  /* a probability of the sound path's */
 #define TURN_MS     700  /* a turn shorter than this, with the lead of 300 ms, may be a cough */
@@ -90,7 +91,8 @@ static void listen_when_quiet(struct session *s)
  * which shows a moment later. */
 static void listen_after_reply(struct session *s, int64_t ended_ns)
 {
-    int64_t at_ns = ended_ns + ECHO_MS * (int64_t)1000000;
+    int64_t latest_ns = s->mic.seen_ns + LATEST_MS * (int64_t)1000000;
+    int64_t at_ns = (ended_ns < latest_ns ? ended_ns : latest_ns) + ECHO_MS * (int64_t)1000000;
 
     if (s->mic.way == MIC_KEPT)
         s->quiet_ns = at_ns;

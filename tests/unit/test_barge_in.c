@@ -742,6 +742,7 @@ static void half_duplex_is_no_news_to_who_asked_for_it(void **state)
     happens(st, (struct duplex_event){.type = DUPLEX_HALF, .on = true});
     SAW(&st->events, "");
     reply(st, 1);
+    st->sound.stats.speech = 0.9; /* that is what the reply's echo sounds like */
     capture(st, 1, 500);
     generated(st, 1);
     ended(st, 1, 16000, false);
@@ -781,6 +782,17 @@ static void a_reply_is_stopped_while_there_is_no_device(void **state)
     session_stop(st->session);
     generated(st, 2);
     SAW(&st->events, "heard(hello) done-cancelled ");
+}
+
+static void a_reply_that_was_stopped_as_the_device_went_is_done(void **state)
+{
+    struct stage *st = *state;
+
+    reply(st, 1);
+    session_stop(st->session);
+    generated(st, 1);
+    happens(st, (struct duplex_event){.type = DUPLEX_LOST});
+    SAW(&st->events, "heard(hello) note(the sound device wen) done-cancelled(what was heard) ");
 }
 
 static void without_a_microphone_a_lost_device_is_the_end(void **state)
@@ -859,6 +871,9 @@ static void talking_again_at_once_makes_two_turns(void **state)
     session_talk(st->session, false);
     happens(st, (struct duplex_event){.type = DUPLEX_LOST}); /* no sound will come to finish it */
     SAW(&st->noted, "commit ");
+    session_talk(st->session, true);
+    session_talk(st->session, false);
+    SAW(&st->noted, "clear commit ");
 }
 
 static void a_talked_turn_has_a_response_gap_and_a_written_one_has_none(void **state)
@@ -974,6 +989,24 @@ static void speech_at_impossible_times_is_handed_over_all_the_same(void **state)
     GIVEN(st, "3*100 ");
 }
 
+static void an_end_at_an_impossible_time_leaves_nobody_deaf(void **state)
+{
+    static const int64_t ends[] = {INT64_MAX / 2, INT64_MIN / 2};
+    struct stage *st = *state;
+
+    for (uint32_t item = 1; item <= 2; item++) {
+        reply(st, item);
+        capture(st, 1, 100);
+        generated(st, item);
+        happens(st,
+                (struct duplex_event){.type = DUPLEX_ENDED, .item = item, .at_ns = ends[item - 1]});
+        capture(st, 2, 1500);
+        buf_clear(&st->appended);
+        capture(st, 3, 100);
+        GIVEN(st, "3*100 ");
+    }
+}
+
 static void an_item_that_the_sound_path_dropped_by_itself_is_a_stopped_reply(void **state)
 {
     struct stage *st = *state;
@@ -1056,6 +1089,7 @@ int main(void)
         TEST_HALF(half_duplex_is_no_news_to_who_asked_for_it),
         TEST(a_device_that_goes_and_comes_back_is_told_and_the_conversation_goes_on),
         TEST(a_reply_is_stopped_while_there_is_no_device),
+        TEST(a_reply_that_was_stopped_as_the_device_went_is_done),
         TEST_PLAY(without_a_microphone_a_lost_device_is_the_end),
         TEST_PUSH(only_what_is_talked_reaches_the_backend),
         TEST_PUSH(talking_stops_the_reply),
@@ -1067,6 +1101,7 @@ int main(void)
         TEST_PUSH(talking_unmutes),
         TEST(events_about_nothing_are_nothing),
         TEST(speech_at_impossible_times_is_handed_over_all_the_same),
+        TEST(an_end_at_an_impossible_time_leaves_nobody_deaf),
         TEST(an_item_that_the_sound_path_dropped_by_itself_is_a_stopped_reply),
         TEST(a_user_who_speaks_twice_stops_the_reply_once),
         TEST(forgetting_in_mid_reply_opens_the_microphone),
