@@ -59,9 +59,9 @@ struct align {
     double heads, heads_start; /* near count less far count, smoothed */
     int frames;                /* until HEADS */
     int64_t window;            /* near sample at which the next window begins */
-    int active, silent; /* frames of far end with sound since then, and without since the last */
-    int missed;         /* measurements in a row that gave nothing */
-    bool doubt;         /* the latest did not fit */
+    int active;                /* frames of far end with sound since then */
+    int missed;                /* measurements in a row that gave nothing */
+    bool doubt;                /* the latest did not fit */
     struct fraction fraction;
     struct job job;
     int16_t far_x[FAR], near_x[NEAR];
@@ -81,7 +81,7 @@ static void begin(struct align *a, const struct align_state *start)
     a->lead = LEAD;
     a->delay = known ? start->delay_ms * DSP_HZ / 1000 : LEAD;
     a->quality = a->drifted = a->heads = a->heads_start = 0;
-    a->measured = a->shortage = a->frames = a->active = a->silent = a->missed = 0;
+    a->measured = a->shortage = a->frames = a->active = a->missed = 0;
     a->window = 0;
     a->doubt = false;
     a->job.stale = true;
@@ -220,12 +220,8 @@ static void count_sound(struct align *a, const int16_t *mic)
         far += (double)(x[i] * x[i]);
         near = near || mic[i] != 0;
     }
-    if (near && far > SOUND * SOUND * DSP_FRAME) {
+    if (near && far > SOUND * SOUND * DSP_FRAME)
         a->active++;
-        a->silent = 0;
-    } else {
-        a->silent++;
-    }
 }
 
 /* The reference for the frame that begins at near sample `at`, for that delay then, growing by ppm.
@@ -312,12 +308,12 @@ static int hop(const struct align *a)
     return waits[a->measured < 4 ? a->measured : 4];
 }
 
-/* Sound may be sparse: after 2 s, and at the end of a sentence, what there is is enough. */
+/* Sound may be sparse: after 2 s, what there is is enough. */
 static bool enough(const struct align *a)
 {
     bool late = a->near.n - a->window >= 2 * DSP_HZ && a->missed == 0;
 
-    return a->active >= hop(a) || (a->active >= 40 && (late || a->silent >= 60));
+    return a->active >= hop(a) || (late && a->active >= 40);
 }
 
 /* Copies the latest sound of both ends for the job. */

@@ -134,6 +134,9 @@ static void silence_at_either_end_has_no_quality(void **state)
     echo(f, 960, 0, 0.5f, 30);
     memset(f->far, 0, sizeof(f->far));
     assert_true(find(f, LONG, NULL).quality == 0);
+    for (size_t i = 0; i < SOUND; i++) /* dither is silence */
+        f->far[i] = (int16_t)((i * i / 7) % 3) - 1;
+    assert_true(find(f, LONG, NULL).quality == 0);
 }
 
 static void drift_within_the_stretch_is_taken_out(void **state)
@@ -176,6 +179,36 @@ static void a_loud_block_without_echo_does_not_drown_the_rest(void **state)
     struct delay_found found = find(f, LONG, NULL);
     assert_true(fabs(found.samples - 960.5) < 0.2);
     assert_true(found.quality > 10);
+}
+
+/* A hum at both ends correlates with itself at any number of periods. */
+static void a_loud_hum_does_not_hide_the_echo(void **state)
+{
+    struct fixture *f = *state;
+
+    echo(f, 960.5, 0, 0.2f, 10);
+    for (int i = 0; i < SOUND; i++)
+        f->far[i] = (int16_t)(f->far[i] / 5 + 3000 * sin(i * 0.1571));
+    for (int i = 0; i < LONG; i++)
+        f->near[i] = (int16_t)(f->near[i] + 3000 * sin(i * 0.1571 + 1));
+    struct delay_found found = find(f, LONG, NULL);
+    assert_true(fabs(found.samples - 960.5) < 0.2);
+    assert_true(found.quality > 10);
+}
+
+/* Two bursts that have nothing to do with each other: they correlate, but all over the place. */
+static void two_short_sounds_of_their_own_have_no_quality(void **state)
+{
+    struct fixture *f = *state;
+    struct room_rng rng;
+
+    room_rng_init(&rng, 9);
+    memset(f->far, 0, sizeof(f->far));
+    for (int i = 0; i < 600; i++) {
+        f->far[BEGIN + 2000 + i] = (int16_t)(6000 * room_rng_gauss(&rng));
+        f->near[5000 + i] = (int16_t)(6000 * room_rng_gauss(&rng));
+    }
+    assert_true(find(f, 8000, NULL).quality < 10);
 }
 
 static void full_scale_is_fine(void **state)
@@ -240,6 +273,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_expected_peak_is_preferred_to_a_higher_one, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_loud_block_without_echo_does_not_drown_the_rest, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_loud_hum_does_not_hide_the_echo, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_short_sounds_of_their_own_have_no_quality, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(full_scale_is_fine, setup, teardown),
         cmocka_unit_test(other_ranges_work),

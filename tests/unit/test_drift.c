@@ -115,6 +115,30 @@ static void one_that_is_beyond_doubt_is_a_jump(void **state)
     assert_true(fabs(d.ppm + 100) < 5);
 }
 
+static void a_small_step_takes_two_however_sure(void **state)
+{
+    struct drift d;
+
+    (void)state;
+    drift_init(&d, 0, DRIFT_PPM_ANY);
+    feed(&d, 0, 0, 10);
+    assert_int_equal(drift_add(&d, 20, 0.061, GOOD), DRIFT_STRAY);
+    assert_int_equal(drift_add(&d, 22, 0.061, GOOD), DRIFT_JUMPED);
+}
+
+static void points_close_together_say_little_about_the_slope(void **state)
+{
+    struct drift d;
+
+    (void)state;
+    drift_init(&d, 0, DRIFT_PPM_ANY);
+    for (int i = 0; i < 12; i++) /* they rise by 20 us within 1.1 s */
+        drift_add(&d, 0.1 * i, 0.06 + 20e-6 / 1.1 * 0.1 * i, GOOD);
+    for (int i = 1; i < 5; i++)
+        drift_add(&d, 10.0 * i, 0.06, GOOD);
+    assert_true(fabs(d.ppm) < 1);
+}
+
 static void a_stray_between_good_ones_is_forgotten(void **state)
 {
     struct drift d;
@@ -135,7 +159,7 @@ static void what_was_known_holds_until_there_is_evidence(void **state)
     drift_init(&d, 80, 5);
     assert_int_equal(drift_add(&d, 0, 0.06, GOOD), DRIFT_FIRST);
     assert_true(fabs(d.ppm - 80) < 1e-9);
-    drift_add(&d, 0.5, 0.06 + 40e-6, GOOD);
+    drift_add(&d, 0.5, 0.06, GOOD);
     assert_true(fabs(d.ppm - 80) < 5);
     feed(&d, -20, 1, 20); /* the clocks are others now */
     assert_true(fabs(d.ppm + 20) < 5);
@@ -190,6 +214,8 @@ int main(void)
         cmocka_unit_test(strays_that_do_not_agree_are_not_followed),
         cmocka_unit_test(two_that_agree_are_a_jump_and_keep_the_slope),
         cmocka_unit_test(one_that_is_beyond_doubt_is_a_jump),
+        cmocka_unit_test(a_small_step_takes_two_however_sure),
+        cmocka_unit_test(points_close_together_say_little_about_the_slope),
         cmocka_unit_test(a_stray_between_good_ones_is_forgotten),
         cmocka_unit_test(what_was_known_holds_until_there_is_evidence),
         cmocka_unit_test(a_drift_beyond_the_range_is_clamped_and_recovers),
