@@ -27,10 +27,10 @@ from room import SPEAKER, Room  # noqa: E402
 from speech import HZ, read_wav  # noqa: E402
 
 REPLY = (
-    "Well, the river that you ask about rises far up in the mountains and runs through three countries before it "
-    "reaches the sea near a large town with an old harbour. Many people travel along its banks every summer because "
-    "the villages there are quiet and the food is said to be very good indeed. If you want to go there I would take the "
-    "train on Monday morning and come back at the end of the week when the roads are not so full."
+    "Well, the river that you ask about rises far up in the mountains and runs through three countries before "
+    "it reaches the sea near a large town with an old harbour. Many people travel along its banks every summer "
+    "because the villages there are quiet and the food is said to be very good indeed. If you want to go there "
+    "I would take the train on Monday morning and come back at the end of the week when the roads are not so full."
 )
 DECISION = re.compile(r"barge-in: (\w+), heard until (\d+), decided at (\d+) ns")
 MISSED_MS = 1900
@@ -67,10 +67,10 @@ class Said:
 class Live:
     """One conversation. `with Live(...) as live: live.run(seconds)`, then its figures."""
 
-    def __init__(self, hullo, replay, folder, said, echo_db=None, user_db=-32, level="medium", options=(), env=None, **knobs):
+    def __init__(self, hullo, replay, folder, said, echo_db=None, user_db=-32, level="medium", options=(), **knobs):
         self.hullo, self.replay, self.folder, self.said = hullo, replay, Path(folder), said
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.env = {"XDG_STATE_HOME": str(self.folder), **(env or {})}  # what was learnt before is not known
+        self.env = {"XDG_STATE_HOME": str(self.folder)}  # what was learnt before is not known
         self.level, self.options = level, ["--sensitivity", level, *options]
         self.onsets = [onset_ms(read_wav(s.path)) for s in said]
         self.server = openai_http.Server(reply=REPLY, transcript="go on")
@@ -105,7 +105,8 @@ class Live:
 
     def run(self, timeout=120, turns=0):
         """Until the user has said everything and hullo has told of so many turns, and a moment more."""
-        self.room.start([self.hullo, "chat", "-v", "--json", "--no-input", "--eagerness", "low", *self.servers(), *self.options])
+        command = [self.hullo, "chat", "-v", "--json", "--no-input", "--eagerness", "low", *self.servers()]
+        self.room.start([*command, *self.options])
         self.room.wait("user_end", len(self.said), timeout)
         until = time.monotonic() + timeout
         while self.room.stdout.count("\n") < turns and time.monotonic() < until and self.room.process.poll() is None:
@@ -204,7 +205,8 @@ class Live:
         return out
 
     def last_sound(self, since_ms, until_ms):
-        at = self.heard.last_loud(SPEAKER, int(since_ms * self.heard.rate / 1000), int(until_ms * self.heard.rate / 1000), 2)
+        start, end = (int(ms * self.heard.rate / 1000) for ms in (since_ms, until_ms))
+        at = self.heard.last_loud(SPEAKER, start, end, 2)
         return self.heard.ms(at + 1) if at is not None else until_ms
 
 
@@ -215,7 +217,7 @@ def summed(lives):
     silence = all_of(i["to_silence_ms"] for i in cut)
     latency = all_of(i["latency_ms"] for i in cut)
     offline = [d for live in lives for d in live.against_offline()]
-    truncated = [t for live in lives for t in live.truncations()]
+    truncated = [abs(t) for live in lives for t in live.truncations()]
     p = lambda v, q: round(quantile(v, q), 1) if v else None
     return {
         "rooms": len(lives),
@@ -223,7 +225,7 @@ def summed(lives):
         "missed": sum(i["stop_ms"] is None for i in cut),
         "latency_p50_ms": p(latency, 0.5),
         "latency_p90_ms": p(latency, 0.9),
-        "decision_to_silence_ms": {"n": len(silence), "p50": p(silence, 0.5), "p90": p(silence, 0.9), "max": p(silence, 1)},
+        "decision_to_silence_ms": {"n": len(silence), "p50": p(silence, 0.5), "max": p(silence, 1)},
         "against_offline_ms": {
             "n": len(all_of(offline)),
             "p50": p([abs(d) for d in all_of(offline)], 0.5),
@@ -231,6 +233,6 @@ def summed(lives):
             "within_30": sum(abs(d) <= 30 for d in all_of(offline)),
             "not_offline": offline.count(None),
         },
-        "truncation_off_ms": {"n": len(truncated), "p50": p(list(map(abs, truncated)), 0.5), "max": p(list(map(abs, truncated)), 1)},
+        "truncation_off_ms": {"n": len(truncated), "p50": p(truncated, 0.5), "max": p(truncated, 1)},
         "unasked": {k: sum(live.unasked().count(k) for live in lives) for k in ("hold", "stop")},
     }

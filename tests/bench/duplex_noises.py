@@ -5,11 +5,16 @@ give the same sound always."""
 import array
 import math
 import random
+import subprocess
 import sys
 from pathlib import Path
 
-from measure import missing
+from measure import HULLO, TOP, has_models, missing
 from speech import HZ, say, write_wav
+
+sys.path.insert(0, str(TOP / "tests"))
+
+from fake import openai_http  # noqa: E402
 
 
 def ms(n):
@@ -100,7 +105,8 @@ def door(r):
         add(sound, 0, resonator(slam, f, width))
     add(x, 90, scaled(sound))
     for k in range(4):
-        add(x, 180 + 45 * k + r.uniform(-10, 10), scaled(resonator(burst(r, 40, 0.5, 5), r.uniform(1200, 2400), 200), 0.15))
+        at = 180 + 45 * k + r.uniform(-10, 10)
+        add(x, at, scaled(resonator(burst(r, 40, 0.5, 5), r.uniform(1200, 2400), 200), 0.15))
     return x
 
 
@@ -134,7 +140,8 @@ def music(r):
                 for i in range(n)
             ], 0.25)
         bass = root / 2 * 2 ** (CHORDS[k // 2 % 4][0] / 12)
-        add(x, 20 + k * beat, [math.exp(-i / 2500) * math.sin(2 * math.pi * bass * i / HZ) for i in range(ms(beat))], 0.6)
+        low = [math.exp(-i / 2500) * math.sin(2 * math.pi * bass * i / HZ) for i in range(ms(beat))]
+        add(x, 20 + k * beat, low, 0.6)
         add(x, 20 + k * beat, burst(r, 60, 0.5, 10), 0.25 if k % 2 else 0.1)
         add(x, 20 + (k + 0.5) * beat, burst(r, 30, 0.5, 5), 0.08)
     return x
@@ -182,6 +189,19 @@ def backchannel(number, folder):
         spoken = PHONEMES.get(text, text) if voice[0] == "espeak-ng" else text
         say(voice, spoken, path)
     return path, text
+
+
+def said_by_piper(text, folder):
+    """The WAV file of hullo's own voice saying it, made when it is not there; None without its models."""
+    path = Path(folder) / ("piper-%s.wav" % text.replace(" ", "-"))
+    if not path.exists() and has_models():
+        part = path.with_suffix(".part.wav")
+        with openai_http.Server(reply=text.capitalize() + ".", transcript="go on") as url:
+            command = [HULLO, "ask", "--force", "--voice", "piper", "--llm-url", url, "--stt-url", url]
+            done = subprocess.run([*command, "-o", str(part), str(backchannel(0, folder)[0])], capture_output=True)
+        if done.returncode == 0 and part.exists():
+            part.rename(path)
+    return path if path.exists() else None
 
 
 if __name__ == "__main__":  # to listen to them

@@ -186,11 +186,23 @@ def backchannels(room, count, folder):
     return out
 
 
-def plan(room, folder, alone_s, opening=0, real=0, synthetic=0, noise=0, backchannel=0):
-    """Writes the plan of a room into a folder; returns the file. Each opening begins with other words."""
-    trials = real_users(room, real) + synthetic_users(room, synthetic, folder)
-    trials += noises(room, noise, folder) + backchannels(room, backchannel, folder)
-    trials = shuffled(trials, room.name, "order")
+def piper_backchannels(room, count, folder):
+    """In the voice that hullo itself speaks with."""
+    out = []
+    for i in range(count):
+        text = duplex_noises.BACKCHANNELS[(hash_of(room.name) + i) % len(duplex_noises.BACKCHANNELS)]
+        path = duplex_noises.said_by_piper(text, folder)
+        if path:
+            out.append(("backchannel-piper", 2000 + 500 * i, duplex_noises.BACKCHANNEL_DB[i % 3], path))
+    return out
+
+
+def plan(room, folder, sounds, alone_s, opening=0, real=0, synthetic=0, noise=0, backchannel=0, piper=0):
+    """Writes the plan of a room into a folder; returns the file. What is synthesised is kept in `sounds`. Each
+    opening begins with other words."""
+    trials = real_users(room, real) + synthetic_users(room, synthetic, sounds)
+    trials += noises(room, noise, sounds) + backchannels(room, backchannel, sounds)
+    trials = shuffled(trials, room.name, "order") + piper_backchannels(room, piper, sounds)
     lines = knobs(room, alone_s + 8 * len(trials)) + ["alone_s=%d" % alone_s] + assistant(room, opening)
     lines += ["trial=%s %d %g %s" % t for t in trials]
     path = Path(folder) / ("%s-%d.plan" % (room.name, opening))

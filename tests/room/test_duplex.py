@@ -82,7 +82,8 @@ def test_a_user_who_speaks_over_the_replies_stops_each_of_them(hullo, clauses, t
 
 @once_more
 def test_a_loud_echo_and_two_clocks_do_not_stop_a_reply(hullo, clauses, tmp_path):
-    live = listening(hullo, tmp_path, speaking(clauses, 0), turns=1, echo_db=6, echo="delay:120 t60:400 seed:9", drift_ppm=50)
+    room = {"echo_db": 6, "echo": "delay:120 t60:400 seed:9", "drift_ppm": 50}
+    live = listening(hullo, tmp_path, speaking(clauses, 0), turns=1, **room)
     assert "stop" not in live.unasked(), live.decisions
     turn = live.turns()[0]
     assert not turn["stopped"] and turn["text"] == turn["generated"]
