@@ -54,6 +54,7 @@ static int open_stream(struct audio_stream **out, const char *argument,
     s->base.in_latency_ms = s->base.out_latency_ms = s->fake->latency_ms;
     name(s->base.in_name, sizeof s->base.in_name, s->fake->in_name);
     name(s->base.out_name, sizeof s->base.out_name, s->fake->out_name);
+    s->base.two_streams = s->fake->two_streams;
     s->fake->closed = false;
     *out = &s->base;
     return 0;
@@ -108,6 +109,18 @@ void fake_audio_hear(struct fake_audio *f, const int16_t *in, size_t n)
     struct audio_when when = {.in_ns = f->now_ns - (int64_t)(f->latency_ms * 1e6)};
 
     f->config.callback(f->config.user, in, NULL, n, &when);
+}
+
+void fake_audio_run_one(struct fake_audio *f, const int16_t *in, int16_t *out, size_t n,
+                        int64_t now_ns)
+{
+    struct audio_when when = {.in_ns = now_ns - (int64_t)(f->latency_ms * 1e6),
+                              .out_ns = now_ns + (int64_t)(f->latency_ms * 1e6)};
+
+    pthread_mutex_lock(&calling);
+    if (f->started)
+        f->config.callback(f->config.user, in, out, n, &when);
+    pthread_mutex_unlock(&calling);
 }
 
 void fake_audio_lose(struct fake_audio *f)

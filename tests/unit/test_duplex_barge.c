@@ -392,6 +392,68 @@ static void samples_that_did_not_fit_are_told_to_the_chain(void **state)
     duplex_close(r.duplex);
 }
 
+/* Two streams for `ms`: the microphone's clock runs from 1 s on, the loudspeaker's is apart by so
+ * much. NULL: it does not run. */
+static void run_two(struct rig *r, int ms, int64_t *in_ns, int64_t *out_ns)
+{
+    int16_t in[PERIOD] = {1}, out[PERIOD];
+
+    for (int i = 0; i < ms / 10; i++) {
+        uint64_t before = fake_nearend_seen().frames;
+        if (out_ns != NULL) {
+            fake_audio_run_one(&r->fake, NULL, out, PERIOD, *out_ns);
+            *out_ns += 10000000;
+        }
+        if (in_ns == NULL)
+            continue;
+        fake_audio_run_one(&r->fake, in, NULL, PERIOD, *in_ns);
+        *in_ns += 10000000;
+        for (int k = 0; k < 20000 && fake_nearend_seen().frames == before; k++) {
+            struct timespec pause = {0, 100000};
+            nanosleep(&pause, NULL);
+        }
+    }
+}
+
+static void two_streams_are_paired_by_their_times_and_kept_so(void **state)
+{
+    struct rig r = {.fake = {.two_streams = true, .latency_ms = 20}};
+    int64_t in_ns = 1000000000, out_ns = 1000000000 + 70000000;
+    struct fake_nearend *seen = malloc(sizeof *seen);
+
+    (void)state;
+    rig_open(&r);
+    /* The loudspeaker begins 70 ms after the microphone: that is what it misses. */
+    run_two(&r, 70, &in_ns, NULL);
+    run_two(&r, 1500, &in_ns, &out_ns);
+    *seen = fake_nearend_seen();
+    assert_int_equal(seen->lost_near, 0);
+    assert_int_equal(seen->lost_far, 1120);
+    /* Now it is interrupted for 50 ms, and its count has a gap that only its times tell. */
+    run_two(&r, 50, &in_ns, NULL);
+    out_ns += 50000000;
+    run_two(&r, 600, &in_ns, &out_ns);
+    *seen = fake_nearend_seen();
+    assert_int_equal(seen->lost_near, 0);
+    assert_int_equal(seen->lost_far, 1120 + 800);
+    free(seen);
+    duplex_close(r.duplex);
+}
+
+static void a_stream_that_began_first_is_paired_as_well(void **state)
+{
+    struct rig r = {.fake = {.two_streams = true, .latency_ms = 20}};
+    int64_t in_ns = 1000000000 + 40000000, out_ns = 1000000000;
+
+    (void)state;
+    rig_open(&r);
+    run_two(&r, 40, NULL, &out_ns);
+    run_two(&r, 500, &in_ns, &out_ns);
+    assert_int_equal(fake_nearend_seen().lost_near, 0);
+    assert_int_equal(fake_nearend_seen().lost_far, -640);
+    duplex_close(r.duplex);
+}
+
 static void a_microphone_that_gives_nothing_is_told(void **state)
 {
     struct rig r = {0};
@@ -435,6 +497,8 @@ int main(void)
         cmocka_unit_test(muted_no_captured_sample_leaves_the_callback),
         cmocka_unit_test(the_alignment_is_measured_elsewhere_and_adopted_here),
         cmocka_unit_test(samples_that_did_not_fit_are_told_to_the_chain),
+        cmocka_unit_test(two_streams_are_paired_by_their_times_and_kept_so),
+        cmocka_unit_test(a_stream_that_began_first_is_paired_as_well),
         cmocka_unit_test(a_microphone_that_gives_nothing_is_told),
     };
 
