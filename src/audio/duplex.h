@@ -9,7 +9,7 @@
  * stops.
  *
  * Stopping is an atomic generation number: duplex_flush bumps it, and from the next callback on
- * every block of an older generation is discarded after a fade of 4 ms, whoever wrote it and when.
+ * every block of an older generation is discarded after a fade of 3 ms, whoever wrote it and when.
  * Nothing waits for the control thread. What was played is counted in the callback, per item, after
  * the flush: samples consumed, at the rate of the item; the fade is not counted. How much of them
  * is still on its way to the loudspeaker is out_latency_ms, for the caller to take off.

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FADE_MS     4
+#define FADE_MS     3
 #define RISE_MS     12 /* from silence to full again */
 #define UNITY       32768
 #define SAMPLES_MAX ((size_t)1 << 28)

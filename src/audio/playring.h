@@ -3,9 +3,9 @@
  *
  * The worker writes blocks; the audio callback reads samples. playring_flush bumps the generation,
  * and from the next playring_read on every block of an older generation is discarded, whoever
- * wrote it and when, after a fade of 4 ms. A fading sample counts as flushed, not as played.
+ * wrote it and when, after a fade of 3 ms. A fading sample counts as flushed, not as played.
  *
- * playring_set ducks what is played, or holds it: after a fade of 4 ms there is silence, and
+ * playring_set ducks what is played, or holds it: after a fade of 3 ms there is silence, and
  * nothing is consumed. It goes on where the fade began, so that nothing is lost.
  *
  * Items live in slots (0..PLAYRING_ITEMS-1) that the writer hands out; each has a counter of what

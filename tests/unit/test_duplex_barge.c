@@ -15,7 +15,7 @@
 #include "fake/fake_nearend.h"
 
 #define PERIOD 160
-#define FADE   64 /* samples in 4 ms */
+#define FADE   48 /* samples in 3 ms */
 
 struct rig {
     struct fake_audio fake;

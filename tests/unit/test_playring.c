@@ -16,7 +16,7 @@
 #include "util/clock.h"
 
 #define HZ   16000
-#define FADE 64 /* samples in 4 ms */
+#define FADE 48 /* samples in 3 ms */
 
 static struct playring *ring_of(size_t samples)
 {
@@ -405,7 +405,7 @@ static void what_was_held_is_flushed_in_silence(void **state)
     assert_int_equal(playring_waiting(r), 0);
     /* Its end was when it fell silent. */
     assert_int_equal(playring_obeyed(r, &cut_ns), 1);
-    assert_int_equal(cut_ns, 1000000000 + 4000000);
+    assert_int_equal(cut_ns, 1000000000 + 3000000);
     /* Another item begins in full. */
     put(r, 1, 1, 0, 50, 500, true);
     playring_read(r, out, 400, 0);
