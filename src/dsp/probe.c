@@ -23,11 +23,9 @@
 #define QUALITY_SURE 9.0                     /* a chance peak is under about 6 */
 #define CLIP_LEVEL   32000 /* resampling has moved the samples that were at full scale */
 #define LOWEST_DB    (-120.0)
-#define EXACT_PART                                                                 \
-    1100 /* samples: the chirp up to 1 kHz, where a fraction of a sample is little \
-          */
-#define EXACT_MATCH 0.995   /* correlation; rooms and loudspeakers stay far below */
-#define EXACT_NOISE (-85.0) /* no microphone is as quiet, a wire is */
+#define EXACT_PART   1100    /* samples: up to 1 kHz, where parts of a sample are little */
+#define EXACT_MATCH  0.995   /* correlation; rooms and loudspeakers stay far below */
+#define EXACT_NOISE  (-85.0) /* no microphone is as quiet, a wire is */
 
 /* --- the sounds */
 
