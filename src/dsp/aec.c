@@ -33,9 +33,8 @@
 #define FAR_LEAST 1e6f /* energy of a frame of far end that is sound */
 
 #define TROUBLE_MOST 40 /* frames; Speex gives up after 50, and says so on stderr */
-#define LOUDEST                                                                       \
-    5e10f /* energy of a pre-emphasised frame; Speex gives up at 3.2e11, of error too \
-           */
+/* Energy of a pre-emphasised frame, mic's or ref's. Speex gives up at 3.2e11, of the error too. */
+#define LOUDEST 5e10f
 
 /* One canceller of SpeexDSP's. */
 struct speex {
@@ -176,6 +175,10 @@ void aec_run(struct aec *a, const int16_t mic[DSP_FRAME], const int16_t ref[DSP_
     struct frame *f = &a->past[a->frames % PAST];
     bool far = energy(ref, 0) > FAR_LEAST;
 
+    if (energy(mic, 0) > LOUDEST || energy(ref, 0) > LOUDEST) { /* no sound to learn from */
+        a->frames = 0;
+        rewind_student(a);
+    }
     a->silent = far ? 0 : a->silent + (a->silent < MEMORY);
     if (a->silent == MEMORY || a->taught == TAUGHT || a->vain == VAIN) {
         speex_run(&a->live, mic, ref, out);

@@ -20,7 +20,6 @@
 #define RATE        0.008f /* of what is learnt, per frame */
 #define DOWNWARD    1.5f   /* as fast when less is left than was thought */
 #define TIMID       0.1f   /* as fast when it may be the near end that is louder */
-#define NEAR_LONG   300    /* frames; who speaks longer over the echo is the echo */
 #define WILD        2.0f   /* deviations, beyond which a value counts as so far off */
 #define START_DB    0.0f   /* at first: all of the echo is left, */
 #define START_DEV   4.0f   /* more or less */
@@ -73,12 +72,11 @@ struct suppress {
     kiss_fft_cpx in[WINDOW], spectrum[WINDOW];
     float overlap[DSP_FRAME];
     struct band bands[BANDS];
-    float near;  /* 0..1: the near end is heard */
-    int insists; /* frames with echo in which it was, less those in which it was not */
-    int seen;    /* frames with echo */
-    int far;     /* frames in which the far end was heard, up to COLD */
-    int silent;  /* frames since then, up to ECHO_TIME */
-    int frame;   /* for the spans of the noise */
+    float near; /* 0..1: the near end is heard */
+    int seen;   /* frames with echo */
+    int far;    /* frames in which the far end was heard, up to COLD */
+    int silent; /* frames since then, up to ECHO_TIME */
+    int frame;  /* for the spans of the noise */
 };
 
 void suppress_relearn(struct suppress *s)
@@ -92,7 +90,7 @@ void suppress_relearn(struct suppress *s)
     }
     s->notch[0] = s->notch[1] = 0;
     s->near = 0;
-    s->insists = s->seen = s->far = 0;
+    s->seen = s->far = 0;
 }
 
 int suppress_new(struct suppress **out)
@@ -276,7 +274,7 @@ static void listen_far(struct suppress *s, const int16_t *ref)
 /* What the bands hold of this frame; how many of them have echo. */
 static int analyse(struct suppress *s, bool clipped)
 {
-    float trust = s->insists >= NEAR_LONG ? 1 : 1 - (1 - TIMID) * s->near;
+    float trust = 1 - (1 - TIMID) * s->near;
     int active = 0;
 
     for (int i = 0; i < BANDS; i++) {
@@ -297,17 +295,6 @@ static int analyse(struct suppress *s, bool clipped)
     return active;
 }
 
-/* What stays louder than the echo for long is no interruption but an echo that has changed. */
-static void doubt(struct suppress *s)
-{
-    if (s->near < 0.5f) {
-        s->insists -= s->insists > 0;
-    } else if (s->insists < NEAR_LONG + NEAR_LONG / 2 && ++s->insists == NEAR_LONG) {
-        for (int i = 0; i < BANDS; i++)
-            s->bands[i].seen = 0;
-    }
-}
-
 void suppress_run(struct suppress *s, const int16_t mic[DSP_FRAME], const int16_t ref[DSP_FRAME],
                   const int16_t out[DSP_FRAME], int16_t y[DSP_FRAME], struct suppress_state *state)
 {
@@ -325,8 +312,6 @@ void suppress_run(struct suppress *s, const int16_t mic[DSP_FRAME], const int16_
     s->seen += state->echo && s->seen < INT32_MAX;
     judge(s, state);
     s->near = clamp((state->snr_db - NEAR_LOW) / (NEAR_HIGH - NEAR_LOW), 0, 1);
-    if (state->echo)
-        doubt(s);
     for (int i = 0; i < BANDS; i++)
         band_gain(&s->bands[i], BETA_ECHO + s->near * (BETA_BOTH - BETA_ECHO));
     synthesize(s, y);

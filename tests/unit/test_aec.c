@@ -26,6 +26,7 @@ struct room {
     float past[LONG]; /* what was played, a ring */
     size_t at;
     uint32_t seed;
+    double deep, low; /* 1: of low frequencies alone; the sample before */
 };
 
 static void room_init(struct room *r, uint32_t seed)
@@ -64,7 +65,9 @@ static void room_frame(struct room *r, int16_t *ref, int16_t *mic)
 {
     for (int i = 0; i < DSP_FRAME; i++) {
         double swell = 0.55 + 0.45 * sin((double)r->at * 2 * M_PI * 4 / DSP_HZ);
-        ref[i] = sample(0.3 * swell * signal_noise(&r->seed));
+        double x = swell * signal_noise(&r->seed);
+        r->low += 0.05 * (x - r->low);
+        ref[i] = sample(0.3 * (x + r->deep * (4 * r->low - x)));
         mic[i] = sample((double)room_echo(r, ref[i]) + signal_noise(&r->seed) / 16384.0);
     }
 }
@@ -152,6 +155,40 @@ static void a_warm_start_cancels_at_once(void **state)
     aec_free(warm);
 }
 
+/* Speex learns the response with its notch at 0 Hz inside, and must not get it twice. */
+static void a_warm_start_holds_for_a_deep_voice(void **state)
+{
+    (void)state;
+    static float h[4000];
+    struct room r;
+    struct aec *a = NULL;
+
+    room_init(&r, 7);
+    r.deep = 1;
+    assert_int_equal(aec_new(&a, NULL, 0), 0);
+    erle(a, &r, 8 * SECOND);
+    size_t n = aec_response(a, h, 4000);
+    aec_free(a);
+    assert_int_equal(aec_new(&a, h, n), 0);
+    room_init(&r, 7);
+    r.deep = 1;
+    assert_true(erle(a, &r, SECOND) > 14);
+    aec_free(a);
+}
+
+static void it_learns_fast_at_first(void **state)
+{
+    (void)state;
+    struct room r;
+    struct aec *a = NULL;
+
+    room_init(&r, 8);
+    assert_int_equal(aec_new(&a, NULL, 0), 0);
+    erle(a, &r, SECOND);
+    assert_true(erle(a, &r, SECOND) > 23); /* 18 dB without a student */
+    aec_free(a);
+}
+
 static void the_near_end_passes_as_it_is(void **state)
 {
     (void)state;
@@ -230,6 +267,27 @@ static void nonsense(int kind, int f, int16_t *mic, int16_t *ref)
     }
 }
 
+/* SpeexDSP complains on the terminal where it is in trouble; it does not get so far. */
+static int stderr_away(FILE **to)
+{
+    int kept = dup(2);
+
+    *to = tmpfile();
+    assert_non_null(*to);
+    assert_true(kept >= 0 && dup2(fileno(*to), 2) == 2);
+    return kept;
+}
+
+static long stderr_back(FILE *to, int kept)
+{
+    long said = lseek(2, 0, SEEK_END);
+
+    dup2(kept, 2);
+    close(kept);
+    fclose(to);
+    return said;
+}
+
 static void it_recovers_from_nonsense(void **state)
 {
     (void)state;
@@ -240,12 +298,15 @@ static void it_recovers_from_nonsense(void **state)
 
         room_init(&r, 6);
         assert_int_equal(aec_new(&a, NULL, 0), 0);
+        FILE *to = NULL;
+        int kept = stderr_away(&to);
         erle(a, &r, 2 * SECOND);
         for (int f = 0; f < 3 * SECOND; f++) {
             nonsense(kind, f, mic, ref);
             aec_run(a, mic, ref, out);
         }
         erle(a, &r, 5 * SECOND);
+        assert_int_equal(stderr_back(to, kept), 0);
         assert_true(erle(a, &r, SECOND) > 15);
         aec_free(a);
     }
@@ -257,6 +318,8 @@ int main(void)
         cmocka_unit_test(the_echo_of_a_room_is_taken_out),
         cmocka_unit_test(the_response_is_the_rooms),
         cmocka_unit_test(a_warm_start_cancels_at_once),
+        cmocka_unit_test(a_warm_start_holds_for_a_deep_voice),
+        cmocka_unit_test(it_learns_fast_at_first),
         cmocka_unit_test(the_near_end_passes_as_it_is),
         cmocka_unit_test(what_is_no_response_is_refused),
         cmocka_unit_test(a_response_of_any_size_is_taken),
