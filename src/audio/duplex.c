@@ -29,16 +29,20 @@ static int make_rings(struct duplex *d, int in_hz, int out_hz)
     return rc;
 }
 
+/* The devices first: from the moment that the worker runs, they may be found lost, and closed. */
 static int start(struct duplex *d, struct err *e)
 {
     int rc = make_rings(d, d->about.in_hz, d->about.out_hz);
 
-    if (rc == 0)
+    if (rc == 0) {
         pair_attach(d->pair, d->play);
-    d->watch = (struct sieve_watch){.look = duplex_remark, .user = d};
-    d->watching = sieve_add(&d->watch);
-    if (rc == 0)
+        rc = pair_start(d->pair, e);
+        if (rc < 0)
+            return rc;
+        d->watch = (struct sieve_watch){.look = duplex_remark, .user = d};
+        d->watching = sieve_add(&d->watch);
         rc = -pthread_create(&d->worker, NULL, duplex_work, d);
+    }
     d->running = rc == 0;
     if (rc == 0)
         rc = -pthread_create(&d->keeper, NULL, duplex_keep, d);
@@ -108,8 +112,6 @@ int duplex_open(struct duplex **out, const struct duplex_config *config, const s
     d->opened = d->pair = pair;
     d->about = *pair_stream(pair);
     rc = start(d, e);
-    if (rc == 0)
-        rc = pair_start(pair, e);
     if (rc < 0)
         goto out;
     *out = d;

@@ -389,9 +389,23 @@ static void what_was_learnt_is_kept_for_the_same_devices(void **state)
     free(m);
 }
 
+static void a_device_that_does_not_start_is_an_error_of_the_opening(void **state)
+{
+    struct rig r = {.fake.start_error = -EIO};
+
+    (void)state;
+    fake_nearend_reset();
+    r.duplex = (struct duplex *)&r;
+    assert_int_equal(open_rig(&r, &(struct duplex_config){.latency_ms = 0}), -EIO);
+    assert_null(r.duplex);
+    assert_true(r.fake.closed);
+    assert_int_equal(r.fake.opens, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_device_that_does_not_start_is_an_error_of_the_opening),
         cmocka_unit_test(a_reply_goes_on_where_it_was),
         cmocka_unit_test(another_device_may_have_another_rate),
         cmocka_unit_test(a_flush_is_obeyed_without_a_device),
