@@ -14,9 +14,9 @@ struct rule {
 };
 
 static const struct rule rules[] = {
-    [BARGE_LOW] = {0.6f, 8, 4, 0.85f, 3, 5, 0.6f, 85},
-    [BARGE_MEDIUM] = {0.5f, 6, 3, 0.7f, 1.5f, 1, 0.5f, 65},
-    [BARGE_HIGH] = {0.4f, 5, 2, 0.5f, 1, 1, 0.4f, 50},
+    [BARGE_LOW] = {0.6f, 8, 4, 0.9f, 3, 5, 0.6f, 95},
+    [BARGE_MEDIUM] = {0.5f, 6, 3, 0.8f, 1.5f, 2, 0.5f, 84},
+    [BARGE_HIGH] = {0.4f, 5, 2, 0.6f, 1, 1, 0.4f, 60},
 };
 
 /* What a canceller that has not learnt the room adds. */
@@ -50,7 +50,11 @@ static void weigh(struct barge *b, const struct rule *r, const struct barge_inpu
 
     if (speech > 0.97f)
         speech = 0.97f;
-    b->sure = in->speech >= speech && in->snr_db >= snr_db && !in->blind ? b->sure + 1 : 0;
+    if (in->blind) {
+        b->sure = b->maybe = 0;
+        return;
+    }
+    b->sure = in->speech >= speech && in->snr_db >= snr_db ? b->sure + 1 : 0;
     b->maybe = in->speech >= r->maybe_speech || in->snr_db >= r->maybe_snr_db ? b->maybe + 1 : 0;
 }
 

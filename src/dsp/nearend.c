@@ -28,6 +28,16 @@
 #define NOT_SPEECH    0.3f  /* the VAD says nobody speaks, */
 #define NOT_NEAR_DB   4.0f  /* and it is not just that it does not know yet */
 
+#define STIR_DB      0.3f /* from here on there may be somebody at the near end, */
+#define STIR_SPEECH  0.1f
+#define STILL_FRAMES 25 /* and after so long without there is not */
+
+#define SETTLED_FRAMES 16    /* after these, a loudspeaker that fell silent is not heard any more */
+#define SETTLED_DB     15.0f /* what it takes along, where nobody else was heard */
+#define LOUD_DECAY_DB  0.5f  /* of the level before, per frame */
+#define KEPT           0.4f /* of the microphone's energy, which the canceller leaves if it is lost */
+#define KEPT_SMOOTH    0.1f
+
 #define HOPELESS_DB     6.0f /* echo that is taken out, both stages, under which there is no hope */
 #define HOPEFUL_DB      9.0f
 #define HOPELESS_FRAMES 1000 /* of echo, one after the other */
@@ -50,13 +60,17 @@ struct nearend {
     struct barge barge;
     struct suppress_state heard; /* the latest */
     float speech;
-    int16_t mic[DSP_FRAME];  /* the frame before, as it came: out is 10 ms late */
-    float echo_in, echo_out; /* energy, smoothed, in frames with echo and no speech */
-    int linger;              /* frames for which the loudspeaker is still heard in the room */
-    int poor, good;          /* frames of echo on the wrong and on the right side of hopeless */
-    int sounded;             /* frames in which the loudspeaker was heard, up to BLIND_FRAMES */
-    bool found;              /* the delay is known */
-    bool known;              /* the room's response was there from the start */
+    int16_t mic[DSP_FRAME];        /* the frame before, as it came: out is 10 ms late */
+    float echo_in, echo_out;       /* energy, smoothed, in frames with echo and no speech */
+    int still;                     /* frames without a sign of anybody */
+    float mic_energy, kept_energy; /* before it was held: what came, what the canceller left */
+    float loud_db;                 /* of the microphone, lately; while it is held, of before */
+    enum barge_state state;
+    int linger;     /* frames for which the loudspeaker is still heard in the room */
+    int poor, good; /* frames of echo on the wrong and on the right side of hopeless */
+    int sounded;    /* frames in which the loudspeaker was heard, up to BLIND_FRAMES */
+    bool found;     /* the delay is known */
+    bool known;     /* the room's response was there from the start */
     bool converged, hopeless, moved;
 };
 
@@ -152,8 +166,21 @@ static float energy(const int16_t *x)
     return sum / (DSP_FRAME * 32768.0f * 32768.0f);
 }
 
+/* Where the near end has been silent for a while, by the suppressor's account, one detector is
+ * enough: most of what the others cost. */
+static bool is_still(struct nearend *e)
+{
+    if (e->heard.snr_db > STIR_DB || e->speech > STIR_SPEECH)
+        e->still = 0;
+    else if (e->still < STILL_FRAMES)
+        e->still++;
+    return e->still == STILL_FRAMES;
+}
+
 static void listen(struct nearend *e, const int16_t y[DSP_FRAME])
 {
+    bool still = is_still(e);
+
     for (size_t i = 0; i < EARS && e->ears[i].vad; i++) {
         struct ear *ear = &e->ears[i];
         size_t fits = VAD_FRAME - ear->n < DSP_FRAME ? VAD_FRAME - ear->n : DSP_FRAME;
@@ -161,7 +188,8 @@ static void listen(struct nearend *e, const int16_t y[DSP_FRAME])
         ear->n += fits;
         if (ear->n < VAD_FRAME)
             continue;
-        e->speech = vad_run(ear->vad, ear->x);
+        if (i == 0 || !still)
+            e->speech = vad_run(ear->vad, ear->x);
         ear->n = DSP_FRAME - fits;
         memcpy(ear->x, y + fits, ear->n * sizeof(*y));
     }
@@ -184,7 +212,10 @@ static void measure_echo(struct nearend *e, const int16_t y[DSP_FRAME])
     e->echo_in += SMOOTH * (energy(e->mic) - e->echo_in);
     e->echo_out += SMOOTH * (energy(y) - e->echo_out);
     erle = erle_db(e);
-    e->poor = erle < HOPELESS_DB ? e->poor + 1 : 0;
+    if (erle < HOPELESS_DB)
+        e->poor++;
+    else if (erle > HOPEFUL_DB)
+        e->poor = 0;
     e->good = erle > HOPEFUL_DB ? e->good + 1 : 0;
 }
 
@@ -208,7 +239,8 @@ static void judge_hope(struct nearend *e)
 {
     if (!e->hopeless)
         e->hopeless = e->poor >= HOPELESS_FRAMES || e->barge.futile >= FUTILE_HOLDS;
-    else if (e->good >= HOPEFUL_FRAMES && e->barge.futile < FUTILE_FORGIVEN)
+    else if (e->poor == 0 && (e->good >= HOPEFUL_FRAMES || e->echo_in < ECHO_LEAST) &&
+             e->barge.futile < FUTILE_FORGIVEN)
         e->hopeless = false;
 }
 
@@ -258,6 +290,26 @@ static enum barge_state decide(struct nearend *e, bool playing)
     return barge_step(&e->barge, &in);
 }
 
+/* When all that was heard dies together with the loudspeaker, it was the loudspeaker: somebody has
+ * moved something, and what was learnt does not fit any more. */
+static void doubt_canceller(struct nearend *e, const int16_t x[DSP_FRAME])
+{
+    float near_db = e->heard.near_db;
+
+    if (e->state != BARGE_HOLD) {
+        e->loud_db = fmaxf(near_db, e->loud_db - LOUD_DECAY_DB);
+        e->mic_energy += KEPT_SMOOTH * (energy(e->mic) - e->mic_energy);
+        e->kept_energy += KEPT_SMOOTH * (energy(x) - e->kept_energy);
+        return;
+    }
+    if (!e->converged || e->linger != LINGER_FRAMES - SETTLED_FRAMES ||
+        near_db > e->loud_db - SETTLED_DB || e->kept_energy < KEPT * e->mic_energy)
+        return;
+    suppress_relearn(e->suppress);
+    e->known = e->converged = false;
+    e->echo_in = e->echo_out = 0;
+}
+
 void nearend_run(struct nearend *e, const int16_t mic[DSP_FRAME], bool playing,
                  int16_t out[DSP_FRAME], struct nearend_verdict *v)
 {
@@ -268,9 +320,12 @@ void nearend_run(struct nearend *e, const int16_t mic[DSP_FRAME], bool playing,
     suppress_run(e->suppress, now, ref, x, out, &e->heard);
     listen(e, out);
     measure_echo(e, out);
+    memcpy(e->mic, now, sizeof(now));
     judge_canceller(e);
     judge_hope(e);
-    *v = (struct nearend_verdict){.state = decide(e, playing),
+    e->state = decide(e, playing);
+    doubt_canceller(e, x);
+    *v = (struct nearend_verdict){.state = e->state,
                                   .converged = e->converged,
                                   .hopeless = e->hopeless,
                                   .moved = e->moved,
@@ -283,7 +338,6 @@ void nearend_run(struct nearend *e, const int16_t mic[DSP_FRAME], bool playing,
     if (v->state != BARGE_PLAY)
         v->onset_ms = (unsigned)(e->barge.frame - e->barge.onset) * 10;
     e->moved = false;
-    memcpy(e->mic, now, sizeof(now));
 }
 
 void nearend_lost(struct nearend *e, int64_t near, int64_t far)
