@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audio/lapse.h"
+#include "audio/sieve.h"
 #include "dsp/resample.h"
 #include "util/os.h"
 
@@ -41,7 +42,8 @@ struct chain {
     bool apart;              /* two streams, which start when they like, not paired yet */
     struct nearend *nearend; /* NULL without a far end */
     int16_t mic[DSP_FRAME];
-    size_t n; /* in mic */
+    size_t n;                 /* in mic */
+    struct sieve_watch watch; /* of what Speex prints */
 
     /* The helper. */
     _Atomic int job; /* enum job: what is not NONE belongs to whom it names */
@@ -67,6 +69,16 @@ static void *help(void *user)
     }
 }
 
+/* Speex prints to the screen when it starts from nothing, which nearend copes with. */
+static enum sieve_verdict drop_speex(void *user, const char *text, size_t n)
+{
+    static const char begin[] = "warning: The echo canceller";
+
+    (void)user;
+    return n >= sizeof begin - 1 && memcmp(text, begin, sizeof begin - 1) == 0 ? SIEVE_TAKEN
+                                                                               : SIEVE_PASS;
+}
+
 /* --- making and unmaking */
 
 static int end_init(struct end *end, struct timering *ring, int hz, double latency_ms)
@@ -84,6 +96,8 @@ static int make_nearend(struct chain *c, const struct nearend_config *config)
     int rc = end_init(&c->far, c->ends.far, s->out_hz, s->out_latency_ms);
 
     c->far.forward = true;
+    c->watch.look = drop_speex;
+    sieve_add(&c->watch); /* before a memory is trained, too */
     if (rc == 0)
         rc = nearend_new(&c->nearend, config);
     if (rc == 0)
@@ -125,6 +139,7 @@ void chain_free(struct chain *c)
         os_sem_post(c->wanted);
         pthread_join(c->helper, NULL);
     }
+    sieve_remove(&c->watch);
     nearend_free(c->nearend);
     os_sem_free(c->wanted);
     resample_free(c->near.resample);

@@ -41,6 +41,7 @@ struct speex {
     SpeexEchoState *state;
     int trouble;          /* frames in a row that left louder than they came */
     int16_t mic_1, ref_1; /* the sample before */
+    bool lost;            /* its way, in the latest frame; it starts from nothing */
 };
 
 struct frame {
@@ -99,6 +100,29 @@ static void speex_reset(struct speex *s)
     s->mic_1 = s->ref_1 = 0;
 }
 
+static bool all_zero(const int16_t *y)
+{
+    for (int i = 0; i < DSP_FRAME; i++)
+        if (y[i] != 0)
+            return false;
+    return true;
+}
+
+/* Speex starts from nothing when its echo is louder than it takes to be possible. That frame is
+ * silent, but so may be one of a loudspeaker that is the microphone. */
+static bool gave_up(const struct speex *s, const int16_t *y, float came)
+{
+    spx_int32_t taps[TAPS];
+
+    if (came < FAR_LEAST || !all_zero(y))
+        return false;
+    speex_echo_ctl(s->state, SPEEX_ECHO_GET_IMPULSE_RESPONSE, taps);
+    for (int i = 0; i < TAPS; i++)
+        if (taps[i] != 0)
+            return false;
+    return true;
+}
+
 /* Returns the energy of what is left. */
 static float speex_run(struct speex *s, const int16_t *mic, const int16_t *ref, int16_t *out)
 {
@@ -116,9 +140,10 @@ static float speex_run(struct speex *s, const int16_t *mic, const int16_t *ref, 
     s->ref_1 = ref[DSP_FRAME - 1];
     speex_echo_cancellation(s->state, mic, ref, out);
     s->trouble = worse(out, came) ? s->trouble + 1 : 0;
-    if (s->trouble > TROUBLE_MOST)
+    s->lost = s->trouble > TROUBLE_MOST || gave_up(s, out, came);
+    if (s->lost)
         speex_reset(s);
-    return energy(out, out[0]);
+    return s->lost ? came : energy(out, out[0]);
 }
 
 static void rewind_student(struct aec *a)
@@ -169,11 +194,11 @@ static void teach(struct aec *a)
     }
 }
 
-void aec_run(struct aec *a, const int16_t mic[DSP_FRAME], const int16_t ref[DSP_FRAME],
+bool aec_run(struct aec *a, const int16_t mic[DSP_FRAME], const int16_t ref[DSP_FRAME],
              int16_t out[DSP_FRAME])
 {
     struct frame *f = &a->past[a->frames % PAST];
-    bool far = energy(ref, 0) > FAR_LEAST;
+    bool far = energy(ref, 0) > FAR_LEAST, fine;
 
     if (energy(mic, 0) > LOUDEST || energy(ref, 0) > LOUDEST) { /* no sound to learn from */
         a->frames = 0;
@@ -182,19 +207,21 @@ void aec_run(struct aec *a, const int16_t mic[DSP_FRAME], const int16_t ref[DSP_
     a->silent = far ? 0 : a->silent + (a->silent < MEMORY);
     if (a->silent == MEMORY || a->taught == TAUGHT || a->vain == VAIN) {
         speex_run(&a->live, mic, ref, out);
-        return;
+        return !a->live.lost;
     }
     memcpy(f->mic, mic, sizeof(f->mic));
     memcpy(f->ref, ref, sizeof(f->ref));
     f->left = speex_run(&a->live, f->mic, f->ref, out);
+    fine = !a->live.lost;
     a->frames++;
     a->heard += SMOOTH * (f->left - a->heard);
     if (a->heard < LEAST) {
         rewind_student(a);
-        return;
+        return fine;
     }
     a->taught += far;
     teach(a);
+    return fine;
 }
 
 size_t aec_response(const struct aec *a, float *response, size_t n)

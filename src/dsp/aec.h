@@ -7,6 +7,7 @@
 #ifndef HULLO_DSP_AEC_H
 #define HULLO_DSP_AEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,8 +22,9 @@ struct aec;
  * 0, -EINVAL (a value that is not finite), -ENOMEM. */
 int aec_new(struct aec **out, const float *response, size_t n);
 
-/* out = mic less the echo of ref. out may be mic. */
-void aec_run(struct aec *a, const int16_t mic[DSP_FRAME], const int16_t ref[DSP_FRAME],
+/* out = mic less the echo of ref. out may be mic. False: it lost its way (a microphone that clips),
+ * and starts from nothing. */
+bool aec_run(struct aec *a, const int16_t mic[DSP_FRAME], const int16_t ref[DSP_FRAME],
              int16_t out[DSP_FRAME]);
 
 size_t aec_response(const struct aec *a, float *response, size_t n); /* returns how many it wrote */

@@ -244,6 +244,15 @@ static void judge_hope(struct nearend *e)
         e->hopeless = false;
 }
 
+/* The canceller starts from nothing. */
+static void unlearn(struct nearend *e)
+{
+    suppress_relearn(e->suppress);
+    e->known = e->converged = false;
+    e->echo_in = e->echo_out = 0;
+    e->poor = e->good = 0;
+}
+
 /* The canceller's share of one frame: x is what it leaves of mic, ref what the loudspeaker played.
  */
 static void cancel(struct nearend *e, const int16_t mic[DSP_FRAME], int16_t ref[DSP_FRAME],
@@ -263,7 +272,8 @@ static void cancel(struct nearend *e, const int16_t mic[DSP_FRAME], int16_t ref[
     } else if (e->linger > 0) {
         e->linger--;
     }
-    aec_run(e->aec, mic, ref, x);
+    if (!aec_run(e->aec, mic, ref, x))
+        unlearn(e);
 }
 
 /* As long as the delay of the echo is not known, and for a moment after that. */
@@ -376,14 +386,11 @@ void nearend_adopt(struct nearend *e)
     if (news != ALIGN_MOVED && news != ALIGN_FOUND)
         return;
     restart_canceller(e);
-    suppress_relearn(e->suppress);
+    unlearn(e);
     for (size_t i = 0; i < EARS && e->ears[i].vad; i++)
         vad_reset(e->ears[i].vad);
     e->found = true;
     e->moved = news == ALIGN_MOVED;
-    e->known = e->converged = false;
-    e->echo_in = e->echo_out = 0;
-    e->poor = e->good = 0;
 }
 
 void nearend_align(const struct nearend *e, struct align_state *out)
