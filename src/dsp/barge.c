@@ -15,7 +15,7 @@ struct rule {
 
 static const struct rule rules[] = {
     [BARGE_LOW] = {0.6f, 8, 4, 0.9f, 3, 5, 0.6f, 95},
-    [BARGE_MEDIUM] = {0.5f, 6, 3, 0.8f, 1.5f, 2, 0.5f, 84},
+    [BARGE_MEDIUM] = {0.5f, 6, 3, 0.8f, 1.5f, 1, 0.5f, 78},
     [BARGE_HIGH] = {0.4f, 5, 2, 0.6f, 1, 1, 0.4f, 60},
 };
 
@@ -111,10 +111,8 @@ enum barge_state barge_step(struct barge *b, const struct barge_input *in)
         before_hold(b, r, in);
     state = b->state;
     if (state == BARGE_STOP) {
-        uint64_t onset = b->onset;
         b->futile = 0; /* decisions work here */
         play(b);
-        b->onset = onset;
     }
     return state;
 }

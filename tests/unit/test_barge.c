@@ -265,7 +265,11 @@ static void no_input_makes_it_last_for_ever(void **state)
     barge_init(&b, BARGE_MEDIUM);
     feed(&b, in, 100, BARGE_HOLD, &s);
     assert_int_equal(s, BARGE_HOLD);
-    assert_true(feed(&b, in, 1000, BARGE_PLAY, &s) <= 400);
+    for (int i = 0; i < 400 && s != BARGE_PLAY; i++) {
+        s = barge_step(&b, &in);
+        assert_true(s != BARGE_STOP);
+    }
+    assert_int_equal(s, BARGE_PLAY);
     in.speech = in.snr_db = in.near_db = in.noise_db = __builtin_nanf("");
     for (int i = 0; i < 1000; i++)
         s = barge_step(&b, &in);
