@@ -242,7 +242,7 @@ static void reply_audio(struct session *s, const struct backend_event *ev)
         return;
     s->rate_hz = ev->rate_hz;
     if (s->config.sound.playback && ev->count > 0) {
-        if (s->speaking && !s->audible)
+        if (!s->audible && (s->speaking || s->waiting.len > 0))
             wait_to_play(s, ev);
         else
             play(s, ev->samples, ev->count);
@@ -428,7 +428,7 @@ static void on_half(struct session *s, bool on)
     bool *said = on ? &s->half_said : &s->full_said;
 
     s->half = on;
-    if (on && s->mic.way == MIC_KEPT)
+    if (on && s->mic.way == MIC_KEPT && s->quiet_ns == 0)
         mic_rest(&s->mic);
     if (*said || s->config.half_duplex || s->config.push_to_talk)
         return;
@@ -544,7 +544,11 @@ static void on_wake(uv_async_t *handle)
         return;
     read_microphone(s);
     poll_sound(s);
-    if (!s->closing && s->cancelled)
+    if (s->closing)
+        return;
+    if (!s->speaking) /* whatever it was that ended it */
+        play_waiting(s);
+    if (s->cancelled)
         reply_maybe_done(s);
 }
 

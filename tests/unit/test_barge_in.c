@@ -646,6 +646,25 @@ static void a_device_that_goes_while_the_user_speaks_does_not_keep_the_reply_bac
 }
 
 /* ... whose end came while the user spoke. */
+/* The backend was given the beginning of some speech, and after that nothing more. */
+static void speech_that_the_backend_does_not_hear_end_does_not_keep_the_reply_back(void **state)
+{
+    struct stage *st = *state;
+
+    reply(st, 1);
+    turn(st, BACKEND_SPEECH_STARTED, 0);
+    generated(st, 1);
+    ended(st, 1, 16000, false);
+    buf_clear(&st->sound.noted);
+    question(st, 2);
+    speech(st, 2, 8000);
+    SAW(&st->sound.noted, "");
+    capture(st, 1, 400);
+    speech(st, 2, 4000);
+    generated(st, 2);
+    SAW(&st->sound.noted, "play2:8000 play2:4000 end2 ");
+}
+
 static void a_complete_reply_is_dropped_as_well(void **state)
 {
     struct stage *st = *state;
@@ -732,6 +751,19 @@ static void echo_that_grows_in_mid_reply_is_not_handed_over(void **state)
     ended(st, 1, 100, true);
     capture(st, 2, 300);
     GIVEN(st, "2*100 ");
+}
+
+static void echo_that_shows_as_the_reply_dies_away_leaves_nobody_deaf(void **state)
+{
+    struct stage *st = *state;
+
+    reply(st, 1);
+    generated(st, 1);
+    capture(st, 1, 900);
+    ended(st, 1, 16000, false);
+    happens(st, (struct duplex_event){.type = DUPLEX_HALF, .on = true});
+    capture(st, 5, 400);
+    GIVEN(st, "5*200 ");
 }
 
 static void half_duplex_is_no_news_to_who_asked_for_it(void **state)
@@ -1079,6 +1111,7 @@ int main(void)
         TEST(what_is_complete_is_told_from_what_was_broken_off),
         TEST(the_backend_hears_on_while_a_reply_is_made),
         TEST(a_user_who_goes_on_does_not_hear_the_reply_to_half_of_it),
+        TEST(speech_that_the_backend_does_not_hear_end_does_not_keep_the_reply_back),
         TEST(a_complete_reply_is_dropped_as_well),
         TEST(a_turn_that_was_dropped_delays_no_reply),
         TEST(a_device_that_goes_while_the_user_speaks_does_not_keep_the_reply_back),
@@ -1086,6 +1119,7 @@ int main(void)
         TEST(a_short_word_that_turns_out_to_be_one_is_a_turn),
         TEST(too_much_echo_is_announced_once_and_the_microphone_rests),
         TEST(echo_that_grows_in_mid_reply_is_not_handed_over),
+        TEST(echo_that_shows_as_the_reply_dies_away_leaves_nobody_deaf),
         TEST_HALF(half_duplex_is_no_news_to_who_asked_for_it),
         TEST(a_device_that_goes_and_comes_back_is_told_and_the_conversation_goes_on),
         TEST(a_reply_is_stopped_while_there_is_no_device),
