@@ -256,10 +256,24 @@ static void back(struct duplex *d)
         log_debug(d->log, "sound: nobody takes the news");
 }
 
+/* Lets go of devices that do not run any more. The keeper's, which it has yet to start, are not
+ * lost: the phase is the keeper's to change. */
+static bool lost(struct duplex *d)
+{
+    bool gone = pair_gone(d->pair);
+
+    if (atomic_load_explicit(&d->phase, memory_order_acquire) != DEVICES_OPEN ||
+        !(gone || stalled(d)))
+        return false;
+    log_debug(d->log, "sound: %s", gone ? "the device is gone" : "the device stalled");
+    lose(d);
+    return true;
+}
+
 /* True when there is something new for the control thread. */
 static bool look(struct duplex *d)
 {
-    bool news = false, gone;
+    bool news = false;
     uint64_t before = d->number;
 
     if (d->pair == NULL)
@@ -270,15 +284,8 @@ static bool look(struct duplex *d)
     }
     if (d->queue != NULL)
         playqueue_settle(d->queue, &d->number);
-    if (d->pair == NULL)
-        return news || d->number != before;
-    gone = pair_gone(d->pair);
-    if (gone || stalled(d)) {
-        log_debug(d->log, "sound: %s", gone ? "the device is gone" : "the device stalled");
-        lose(d);
-    } else if (d->queue != NULL) {
+    if (d->pair != NULL && !lost(d) && d->queue != NULL)
         fill(d);
-    }
     return news || d->number != before;
 }
 
