@@ -20,8 +20,8 @@ static const struct command *find_command(const char *name)
 static void help_all(FILE *out)
 {
     fputs("usage: hullo [COMMAND] [OPTION ...] [OPERAND ...]\n\n"
-          "A voice assistant for the terminal: speak, it answers aloud. Without a command it is\n"
-          "`hullo chat`. Everything runs on this machine unless you name a server.\n\n",
+          "A voice assistant for the terminal: speak, it answers aloud. Without a command\n"
+          "it is `hullo chat`. Everything runs on this machine unless you name a server.\n\n",
           out);
     for (const struct command *const *c = registry.commands; *c != NULL; c++)
         fprintf(out, "  %-10s %s\n", (*c)->name, (*c)->summary);

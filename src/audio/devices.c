@@ -64,8 +64,8 @@ static int none_at_all(bool capture, struct err *e)
 {
     return err_set(
         e, STATUS_AUDIO, -ENODEV,
-        "no %s device was found: connect a %s or end the program that holds it, see with "
-        "`hullo devices` what there is, or work with files: `hullo ask FILE -o FILE`",
+        "no %s device was found: connect a %s, end the program that holds it (see `hullo "
+        "devices`), or do without: `hullo --audio null` to write, `hullo ask FILE -o FILE`",
         kind(capture), capture ? "microphone" : "loudspeaker");
 }
 

@@ -567,9 +567,8 @@ const struct command command_ask = {
     .name = "ask",
     .summary = "answer recordings, in text and in speech; also a filter",
     .operands = "[FILE ...]",
-    .about =
-        "Answers recordings of somebody asking something (WAV, FLAC, Ogg, Opus, MP3; - or nothing: "
-        "stdin).\nWith -o - it is a filter: hullo ask -o - < question.wav > answer.wav",
+    .about = "Answers recordings of a question: WAV, FLAC, Ogg, Opus, MP3; - or none is stdin.\n"
+             "With -o - it is a filter: hullo ask -o - < question.wav > answer.wav",
     .options = options,
     .run = run,
 };

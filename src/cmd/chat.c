@@ -189,19 +189,34 @@ static void on_stop(void *user, int signum)
 
 /* --- events */
 
+/* What is done with it, in lines of at most 80 characters. */
+static void tell_how(const struct chat *c)
+{
+    bool rests = options_has(c->app->options, OPT_HALF_DUPLEX);
+    const char *how = "speak, also over an answer, or write a line";
+    const char *mute = " Ctrl-T mutes the microphone,";
+
+    if (options_has(c->app->options, OPT_PUSH_TO_TALK)) {
+        how = "press Tab and speak, and Tab again; or write a line";
+        mute = "";
+    } else if (rests) {
+        how = "speak, or write a line; the microphone rests while hullo speaks";
+    }
+    if (!c->terminal) {
+        if (rests)
+            log_info(c->app->log, "the microphone rests while hullo speaks");
+        return;
+    }
+    log_info(c->app->log, "%s", how);
+    log_info(c->app->log, "Enter stops an answer,%s Ctrl-D leaves", mute);
+}
+
 static void greet(struct chat *c)
 {
     c->ready = true;
     if (c->has_keys)
         take_lines(c);
-    if (c->terminal && options_has(c->app->options, OPT_PUSH_TO_TALK))
-        log_info(c->app->log, "press Tab and speak, and Tab again; or write a line. Enter stops an "
-                              "answer, Ctrl-D leaves.");
-    else if (c->terminal)
-        log_info(c->app->log, "speak, also over an answer, or write a line. Enter stops an answer, "
-                              "Ctrl-T mutes the microphone, Ctrl-D leaves.");
-    if (options_has(c->app->options, OPT_HALF_DUPLEX))
-        log_info(c->app->log, "the microphone rests while hullo speaks");
+    tell_how(c);
 }
 
 /* Nothing is owed to the last line any more. */
@@ -350,8 +365,7 @@ const struct command command_chat = {
     .name = "chat",
     .summary = "talk, live (the default command)",
     .operands = "",
-    .about = "Speak over an answer, or press Enter or Ctrl-C, to stop it. A line that you write is "
-             "a turn.",
+    .about = "Speak over an answer, or press Enter, to stop it. A written line is a turn too.",
     .options = options,
     .run = run,
 };

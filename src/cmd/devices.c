@@ -82,9 +82,9 @@ const struct command command_devices = {
     .name = "devices",
     .summary = "list microphones and loudspeakers",
     .operands = "",
-    .about =
-        "Lists microphones and loudspeakers, marks the defaults, and warns of a Bluetooth headset\n"
-        "without microphone. Names, or parts of them, go with --input-device and --output-device.",
+    .about = "Lists microphones and loudspeakers, marks the defaults, and warns of a Bluetooth\n"
+             "headset without microphone. Names, or parts of them, go with --input-device and\n"
+             "--output-device.",
     .options = options,
     .run = run,
 };

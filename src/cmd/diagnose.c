@@ -25,7 +25,7 @@ static void explain_silence(struct findings *f, const struct soundcheck *s,
                             const struct diagnose_place *place)
 {
     if (strcmp(place->driver, "null") == 0)
-        findings_advise(f, "the driver 'null' has no microphone: leave --audio away");
+        findings_advise(f, "the driver 'null' has no microphone: leave --audio out");
     else if (strcmp(place->driver, "file") == 0)
         findings_advise(f, "the recording is silent, or there is none: name one with "
                            "--input-device");

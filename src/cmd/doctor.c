@@ -2,6 +2,7 @@
 #include <cJSON.h>
 #include <errno.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,26 @@ static struct diagnose_place place_of(const struct app *app, const struct audio_
     return place;
 }
 
+/* What to do is behind the last ": " or "; " before it names a command; names of devices, which
+ * have such signs too, come earlier. */
+static void add_trouble(struct findings *f, const struct err *trouble)
+{
+    const char *command = strstr(trouble->text, "`hullo"), *cut = NULL;
+
+    for (const char *p = trouble->text; command != NULL && p < command; p++)
+        if ((p[0] == ':' || p[0] == ';') && p[1] == ' ')
+            cut = p;
+    findings_add(f, "sound", FINDING_TROUBLE, "%.*s",
+                 (int)(cut != NULL ? cut - trouble->text : (ptrdiff_t)strlen(trouble->text)),
+                 trouble->text);
+    if (cut != NULL)
+        findings_advise(f, "%s", cut + 2);
+    else if (command == NULL)
+        findings_advise(f, "see `hullo devices`; without devices hullo works with files: "
+                           "`hullo ask FILE -o FILE`");
+    findings_fail(f, trouble->status);
+}
+
 /* 0, or -ECANCELED. */
 static int check_sound(struct doctor *d, const atomic_int *cancel, struct err *e)
 {
@@ -67,12 +88,7 @@ static int check_sound(struct doctor *d, const atomic_int *cancel, struct err *e
         d->verdict = diagnose_sound(&d->findings, &d->sound, &place);
         return 0;
     }
-    findings_add(&d->findings, "sound", FINDING_TROUBLE, "%s", trouble.text);
-    if (strstr(trouble.text, "`hullo") == NULL) /* else it says so itself */
-        findings_advise(&d->findings,
-                        "see `hullo devices`; without devices hullo works with files: "
-                        "`hullo ask FILE -o FILE`");
-    findings_fail(&d->findings, trouble.status);
+    add_trouble(&d->findings, &trouble);
     return 0;
 }
 
@@ -205,12 +221,10 @@ const struct command command_doctor = {
     .name = "doctor",
     .summary = "see whether a conversation will work here, and what to do if not",
     .operands = "",
-    .about =
-        "Plays two chirps and some noise, listens to them with the microphone, and says what "
-        "comes\n"
-        "back: delay, drift, noise, how much of the echo can be taken out, dropouts, and why\n"
-        "nothing is heard. Looks at models, settings and servers as well. Takes some ten seconds;\n"
-        "what it learns about the devices is kept.",
+    .about = "Plays two chirps and some noise, listens to them with the microphone, and says\n"
+             "what comes back: delay, drift, noise, how much of the echo can be taken out,\n"
+             "dropouts, and why nothing is heard. Looks at models, settings and servers too.\n"
+             "Takes some ten seconds; what it learns about the devices is kept.",
     .options = options,
     .run = run,
 };

@@ -19,7 +19,7 @@ static const struct option_def table[OPT_COUNT] = {
                     .letter = 'o',
                     .type = OPTION_STRING,
                     .argument = "FILE",
-                    .help = "write the reply's speech to FILE, into folder FILE, or to stdout (-)"},
+                    .help = "reply as speech: a file, a folder, or - for stdout"},
     [OPT_PLAY] = {.name = "play", .help = "speak the reply through the loudspeaker"},
     [OPT_FORCE] = {.name = "force", .help = "replace an existing output file"},
     [OPT_RATE] = {.name = "rate",
@@ -27,19 +27,19 @@ static const struct option_def table[OPT_COUNT] = {
                   .argument = "HZ",
                   .min = 1000,
                   .max = 768000,
-                  .help = "the input is raw: 16-bit little-endian mono samples at HZ"},
+                  .help = "input is raw: 16-bit little-endian mono at HZ"},
     [OPT_SYSTEM] = {.name = "system",
                     .letter = 's',
                     .type = OPTION_STRING,
                     .argument = "TEXT",
                     .env = "HULLO_SYSTEM",
-                    .help = "the system prompt: who the assistant is and how it answers"},
+                    .help = "system prompt: who the assistant is, how it answers"},
     [OPT_MODEL] = {.name = "model",
                    .letter = 'm',
                    .type = OPTION_STRING,
                    .argument = "NAME",
                    .env = "HULLO_MODEL",
-                   .help = "language model: one of `hullo models`, or the server's name for it"},
+                   .help = "language model: of `hullo models`, or of the server"},
     [OPT_LOCAL_MODEL] = {.name = "local-model",
                          .type = OPTION_STRING,
                          .argument = "PATH",
@@ -49,19 +49,19 @@ static const struct option_def table[OPT_COUNT] = {
                      .type = OPTION_STRING,
                      .argument = "URL",
                      .env = "HULLO_LLM_URL",
-                     .help = "language model: an OpenAI-compatible server (your words go there)"},
+                     .help = "OpenAI-compatible language model: gets your words"},
     [OPT_STT_URL] = {.name = "stt-url",
                      .type = OPTION_STRING,
                      .argument = "URL",
                      .env = "HULLO_STT_URL",
-                     .help = "speech-to-text: an OpenAI-compatible server (your voice goes there)"},
+                     .help = "OpenAI-compatible speech-to-text: gets your voice"},
     [OPT_VOICE] = {.name = "voice",
                    .type = OPTION_CHOICE,
                    .argument = "NAME",
                    .env = "HULLO_VOICE",
                    .fallback = "auto",
                    .choices = voices,
-                   .help = "the voice of the reply"},
+                   .help = "voice of the reply"},
     [OPT_MAX_TOKENS] = {.name = "max-tokens",
                         .type = OPTION_NUMBER,
                         .argument = "N",
@@ -74,13 +74,13 @@ static const struct option_def table[OPT_COUNT] = {
                        .argument = "LEVEL",
                        .fallback = "medium",
                        .choices = levels,
-                       .help = "silence that ends a turn: 1000, 600, 300 ms"},
+                       .help = "how soon your turn ends"},
     [OPT_AUDIO] = {.name = "audio",
                    .type = OPTION_STRING,
                    .argument = "DRIVER[:ARG]",
                    .env = "HULLO_AUDIO",
                    .fallback = "portaudio",
-                   .help = "sound driver: portaudio, file or null; see hullo-chat(1)"},
+                   .help = "sound driver: portaudio, file or null"},
     [OPT_INPUT_DEVICE] = {.name = "input-device",
                           .type = OPTION_STRING,
                           .argument = "NAME",
@@ -104,13 +104,13 @@ static const struct option_def table[OPT_COUNT] = {
                          .env = "HULLO_SENSITIVITY",
                          .fallback = "medium",
                          .choices = levels,
-                         .help = "how easily your voice stops an answer"},
+                         .help = "how easily you interrupt"},
     [OPT_HALF_DUPLEX] = {.name = "half-duplex",
-                         .help = "the microphone rests while hullo speaks: only keys stop it"},
+                         .help = "microphone rests while hullo speaks; keys stop it"},
     [OPT_PUSH_TO_TALK] = {.name = "push-to-talk",
-                          .help = "the microphone is off but between two presses of Tab"},
+                          .help = "microphone is off but between two presses of Tab"},
     [OPT_NO_INPUT] = {.name = "no-input",
-                      .help = "ask nothing, and take no written turns from stdin"},
+                      .help = "never ask; in chat, no written turns from stdin"},
     [OPT_YES] = {.name = "yes", .letter = 'y', .help = "fetch missing models without asking"},
 };
 
@@ -314,7 +314,7 @@ static void help_line(enum option_id id, FILE *out)
     snprintf(left, sizeof left, "%c%c%s --%s%s%s", d->letter ? '-' : ' ',
              d->letter ? d->letter : ' ', d->letter ? "," : " ", d->name, d->argument ? " " : "",
              d->argument ? d->argument : "");
-    fprintf(out, "  %-27s %s", left, d->help);
+    fprintf(out, "  %-24s  %s", left, d->help);
     if (d->choices != NULL) {
         fputs(" (", out);
         for (const char *const *c = d->choices; *c != NULL; c++)
@@ -331,9 +331,7 @@ void options_help(const enum option_id *ids, FILE *out)
     for (; *ids != OPT_COUNT; ids++)
         help_line(*ids, out);
     /* What every command takes, in two lines: a command's help fits a screen. */
-    fputs(
-        "  -h --help, --version        show this help, or the versions of hullo and its libraries\n"
-        "  -q --quiet, -v --verbose    only errors and warnings on stderr, or debugging messages "
-        "too\n",
-        out);
+    fputs("  -h --help, --version      show help, or the versions of hullo and libraries\n"
+          "  -q --quiet, -v --verbose  only errors and warnings, or debugging messages too\n",
+          out);
 }

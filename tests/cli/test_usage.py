@@ -25,7 +25,7 @@ def test_help_fits_a_screen(world, arguments):
     lines = r.text.splitlines()
     assert lines[0].startswith("usage: hullo")
     assert len(lines) <= 24
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 80
 
 
 def test_help_lists_the_commands(world):
