@@ -82,14 +82,30 @@ static void on_talk(struct chat *c)
     c->view.muted = session_muted(c->session);
 }
 
+static void tell_muted(struct chat *c)
+{
+    view_answer_key(&c->view, c->view.muted
+                                  ? "the microphone is muted; Ctrl-T again, and it listens"
+                                  : "the microphone listens");
+}
+
 static void on_mute(struct chat *c)
 {
     bool muted = !session_muted(c->session);
 
     session_mute(c->session, muted);
     c->view.muted = muted;
-    view_answer_key(&c->view, muted ? "the microphone is muted; Ctrl-T again, and it listens"
-                                    : "the microphone listens");
+    tell_muted(c);
+}
+
+/* After fg the screen is the shell's: it says again whether anybody listens. With push-to-talk
+ * nobody does but for the key. */
+static void on_back(void *user)
+{
+    struct chat *c = user;
+
+    if (c->ready && !options_has(c->app->options, OPT_PUSH_TO_TALK))
+        tell_muted(c);
 }
 
 /* Takes our keys out of what was typed. Tab is one only where a line would begin. */
@@ -169,8 +185,12 @@ static void open_keys(struct chat *c)
      * and the shell after us. */
     fcntl(STDIN_FILENO, F_SETFL, flags);
     c->has_keys = true;
-    if (c->terminal && keys_init(&c->keyboard, &c->loop, STDIN_FILENO) < 0)
+    if (!c->terminal)
+        return;
+    if (keys_init(&c->keyboard, &c->loop, STDIN_FILENO) < 0)
         log_debug(c->app->log, "this terminal has no keys of ours: it is not in line mode");
+    c->keyboard.back = on_back;
+    c->keyboard.user = c;
 }
 
 /* Ctrl-C stops the answer; when there is none, or the second time, it leaves. */

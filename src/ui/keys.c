@@ -88,9 +88,12 @@ static void on_stopped(uv_signal_t *handle, int signum)
 
 static void on_continued(uv_signal_t *handle, int signum)
 {
-    (void)handle;
+    const struct keys *k = handle->data;
+
     (void)signum;
     set(&terminal.ours);
+    if (k->back != NULL)
+        k->back(k->user);
 }
 
 /* --- opening and closing */
@@ -126,6 +129,7 @@ int keys_init(struct keys *k, uv_loop_t *loop, int fd)
         uv_close((uv_handle_t *)&k->stopped, NULL);
         return rc;
     }
+    k->continued.data = k;
     k->on = true;
     if (!ignored(SIGTSTP))
         uv_signal_start(&k->stopped, on_stopped, SIGTSTP);

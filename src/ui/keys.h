@@ -16,6 +16,8 @@
 struct keys {
     uv_signal_t stopped, continued;
     bool on;
+    void (*back)(void *user); /* set after keys_init, or NULL: it was stopped and goes on (fg) */
+    void *user;
 };
 
 /* 0, or a negative errno; -ENOTTY for what is no terminal, or one that is not in line mode. Then

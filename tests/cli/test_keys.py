@@ -185,6 +185,7 @@ def test_ctrl_z_gives_the_terminal_back_until_hullo_is_continued(world, servers)
         while not s.is_ours and time.monotonic() < end:
             s.read(0.02)
         assert s.is_ours
+        s.wait(b"the microphone listens")  # the screen was the shell's
         s.press(MUTE)
         s.wait(b"the microphone is muted")
         s.press(b"\x04")
