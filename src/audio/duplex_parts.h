@@ -16,7 +16,7 @@
 #include "audio/timering.h"
 #include "util/os.h"
 
-#define PLAY_MS 1000 /* what the playback ring can hold: room for the largest callback */
+#define PLAY_MS 2500 /* what the playback ring can hold: room for the largest callback */
 
 /* Where the devices are. Each step is made by the one who is named. */
 enum duplex_phase {

@@ -7,7 +7,8 @@
 #define MS (int64_t)1000000
 
 #define TICK_MS   100  /* how often the worker looks when nobody wakes it */
-#define STALL_MS  1000 /* so long without a callback is a lost device */
+#define STALL_MS  1000 /* so long without a callback is a lost device, */
+#define PERIODS   2    /* and so many of its periods more */
 #define START_MS  3000 /* devices take longer before their first callback */
 #define LATE_MS   10   /* out of the chain against the microphone */
 #define FRAME_MS  10
@@ -158,10 +159,18 @@ static bool hear(struct duplex *d)
 
 /* --- the loudspeaker */
 
+/* Of playback: the largest there was. */
+static int64_t period_ns(const struct duplex *d)
+{
+    int hz = pair_stream(d->pair)->out_hz;
+
+    return hz > 0 ? (int64_t)pair_largest(d->pair) * 1000000000 / hz : 0;
+}
+
 static void fill(struct duplex *d)
 {
     int hz = pair_stream(d->pair)->out_hz;
-    double period_ms = (double)pair_largest(d->pair) * 1000 / hz, ahead_ms;
+    double period_ms = (double)period_ns(d) / 1e6, ahead_ms;
     struct jitter_look look = {.dry = playring_underruns(d->play),
                                .ready_ms = playqueue_ready_ms(d->queue),
                                .period_ms = period_ms,
@@ -184,6 +193,7 @@ static bool stalled(struct duplex *d)
 {
     uint64_t progress = pair_progress(d->pair);
     int64_t now = clock_ns(), passed = now - d->looked_ns;
+    int64_t most_ns = (progress == 0 ? START_MS : STALL_MS) * MS + PERIODS * period_ns(d);
 
     d->looked_ns = now;
     if (progress != d->progress) {
@@ -192,7 +202,7 @@ static bool stalled(struct duplex *d)
         return false;
     }
     d->quiet_ns += passed < TICK_MS * MS ? passed : TICK_MS * MS;
-    return d->quiet_ns > (progress == 0 ? START_MS : STALL_MS) * MS;
+    return d->quiet_ns > most_ns;
 }
 
 static void lose(struct duplex *d)

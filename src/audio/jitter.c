@@ -55,6 +55,8 @@ double jitter_ahead_ms(const struct jitter *j, double period_ms)
 {
     double ms = 2 * period_ms + 20;
 
+    double most = ms < JITTER_MOST_MS ? JITTER_MOST_MS : ms < JITTER_LONG_MS ? ms : JITTER_LONG_MS;
+
     ms = (ms < JITTER_LEAST_MS ? JITTER_LEAST_MS : ms) + j->more_ms;
-    return ms < JITTER_MOST_MS ? ms : JITTER_MOST_MS;
+    return ms < most ? ms : most;
 }

@@ -11,7 +11,8 @@
 
 #define JITTER_LEAST_MS 80 /* kept ahead at least, and at first */
 #define JITTER_MOST_MS  500
-#define JITTER_WAIT_MS  400 /* the most that is waited for */
+#define JITTER_LONG_MS  2100 /* ... where the periods of the device are that long */
+#define JITTER_WAIT_MS  400  /* the most that is waited for */
 
 struct jitter {
     double more_ms; /* kept ahead beyond the least */

@@ -29,10 +29,12 @@ static const struct rule rules[] = {
 #define HOLD_QUIET   30  /* the same for a hold: between two words there may be as much */
 #define HOLD_MOST    300 /* a hold that is neither is over */
 #define ALONE_LEAST  10  /* frames of speech with the loudspeaker silent, before STOP */
+#define GOES_ON      150 /* who speaks again so soon after a hold goes on speaking, */
+#define ALONE_AGAIN  20  /* where it is speech for so long, and no second cough */
 
 void barge_init(struct barge *b, enum barge_level level)
 {
-    *b = (struct barge){.level = level};
+    *b = (struct barge){.level = level, .since = GOES_ON};
 }
 
 static void play(struct barge *b)
@@ -75,6 +77,8 @@ static void before_hold(struct barge *b, const struct rule *r, const struct barg
     if (b->sure >= sure) {
         b->state = BARGE_HOLD;
         b->quiet = b->alone = 0;
+        if (b->since < GOES_ON)
+            b->onset = b->before;
     } else if (b->quiet >= DUCK_QUIET) {
         play(b);
     }
@@ -85,13 +89,16 @@ static void in_hold(struct barge *b, const struct rule *r, const struct barge_in
 {
     bool speech = in->speech >= r->on_speech;
     uint64_t age = b->frame - b->onset;
+    int alone = b->since < GOES_ON ? ALONE_AGAIN : ALONE_LEAST;
 
     b->quiet = speech ? 0 : b->quiet + 1;
     b->alone += speech && !in->echo;
-    if (speech && b->alone >= ALONE_LEAST && age >= (uint64_t)(r->on + ONSET_FRAMES)) {
+    if (speech && b->alone >= alone && age >= (uint64_t)(r->on + ONSET_FRAMES)) {
         b->state = BARGE_STOP;
     } else if (b->quiet >= HOLD_QUIET || age >= HOLD_MOST) {
         b->futile++;
+        b->before = b->onset;
+        b->since = 0;
         play(b);
     }
 }
@@ -102,6 +109,8 @@ enum barge_state barge_step(struct barge *b, const struct barge_input *in)
     enum barge_state state;
 
     b->frame++;
+    if (b->state != BARGE_HOLD && b->since < GOES_ON)
+        b->since++;
     b->futile -= b->futile / MEMORY_FRAMES;
     if (!in->playing)
         play(b);
@@ -112,6 +121,7 @@ enum barge_state barge_step(struct barge *b, const struct barge_input *in)
     state = b->state;
     if (state == BARGE_STOP) {
         b->futile = 0; /* decisions work here */
+        b->since = GOES_ON;
         play(b);
     }
     return state;

@@ -39,6 +39,8 @@ struct barge {
     int maybe, sure; /* frames in a row that looked like speech; that surely were */
     int quiet;       /* frames since the last that looked like speech; outside PLAY */
     int alone;       /* frames of speech while the loudspeaker was not heard; in HOLD */
+    uint64_t before; /* onset of the last hold that came to nothing, */
+    int since;       /* and frames since that was over */
     float futile;    /* holds that came to nothing, fading over a minute */
 };
 

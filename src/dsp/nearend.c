@@ -16,17 +16,21 @@
 #define LEARNT_DB     12.0f /* echo that both stages must take out, to be trusted */
 #define LOST_FRAMES   200   /* of echo under HOPELESS_DB, and they are not any more */
 
-#define BLIND_FRAMES  300   /* of sound: in these its echo is found, or there is none */
-#define FIRST_FRAMES  30    /* of echo, before the canceller has any effect at all */
-#define LINGER_FRAMES 25    /* the room goes on so long after the loudspeaker */
-#define AGAIN_FRAMES  100   /* given to a canceller that starts again */
-#define LINGER_BLIND  80    /* the same, and the delay, where that is not known */
-#define REF_SILENT    16    /* peak of a reference that nobody hears */
-#define FULL_SCALE    32700 /* a microphone that clips */
-#define SMOOTH        0.02f /* of the echo's energy: half a second of frames with echo */
-#define ECHO_LEAST    1e-7f /* energy of an echo that is worth a ratio: -70 dB */
-#define NOT_SPEECH    0.3f  /* the VAD says nobody speaks, */
-#define NOT_NEAR_DB   4.0f  /* and it is not just that it does not know yet */
+#define BLIND_FRAMES  300    /* of sound: in these its echo is found, or there is none */
+#define HUSH_FRAMES   70     /* of sound that the microphone does not hear: there is none */
+#define HUSH_DB       6.0f   /* over the noise, where something is heard */
+#define ENERGY_LEAST  1e-12f /* of a frame of zeros */
+#define LOUD_REF      500    /* peak of a reference that would be */
+#define FIRST_FRAMES  30     /* of echo, before the canceller has any effect at all */
+#define LINGER_FRAMES 25     /* the room goes on so long after the loudspeaker */
+#define AGAIN_FRAMES  100    /* given to a canceller that starts again */
+#define LINGER_BLIND  80     /* the same, and the delay, where that is not known */
+#define REF_SILENT    16     /* peak of a reference that nobody hears */
+#define FULL_SCALE    32700  /* a microphone that clips */
+#define SMOOTH        0.02f  /* of the echo's energy: half a second of frames with echo */
+#define ECHO_LEAST    1e-7f  /* energy of an echo that is worth a ratio: -70 dB */
+#define NOT_SPEECH    0.3f   /* the VAD says nobody speaks, */
+#define NOT_NEAR_DB   4.0f   /* and it is not just that it does not know yet */
 
 #define STIR_DB      0.3f /* from here on there may be somebody at the near end, */
 #define STIR_SPEECH  0.1f
@@ -69,6 +73,8 @@ struct nearend {
     int linger;     /* frames for which the loudspeaker is still heard in the room */
     int poor, good; /* frames of echo on the wrong and on the right side of hopeless */
     int sounded;    /* frames in which the loudspeaker was heard, up to BLIND_FRAMES */
+    int hush;       /* loud ones in a row of which the microphone had nothing */
+    bool echoless;  /* there were so many that there is no echo, and none was taken out since */
     bool found;     /* the delay is known */
     bool known;     /* the room's response was there from the start */
     bool converged, hopeless, moved;
@@ -219,6 +225,11 @@ static void measure_echo(struct nearend *e, const int16_t y[DSP_FRAME])
     e->good = erle > HOPEFUL_DB ? e->good + 1 : 0;
 }
 
+static bool has_no_echo(const struct nearend *e)
+{
+    return e->echoless || (!e->found && e->sounded == BLIND_FRAMES);
+}
+
 static void judge_canceller(struct nearend *e)
 {
     int enough = e->known ? KNOWN_FRAMES : LEARNT_FRAMES;
@@ -226,7 +237,7 @@ static void judge_canceller(struct nearend *e)
     if (e->config.aec != NEAREND_SPEEX)
         return;
     if (e->heard.seen < enough)
-        e->converged = !e->found && e->sounded == BLIND_FRAMES; /* headphones */
+        e->converged = has_no_echo(e); /* headphones */
     else if (e->poor >= LOST_FRAMES)
         e->converged = false;
     else if (erle_db(e) >= LEARNT_DB)
@@ -234,14 +245,20 @@ static void judge_canceller(struct nearend *e)
 }
 
 /* Half duplex is better where next to nothing of a loud echo is taken out for long, or where one
- * hold after the other came to nothing. */
+ * hold after the other came to nothing. It is over when the echo is taken out, or there is none any
+ * more: headphones. */
 static void judge_hope(struct nearend *e)
 {
-    if (!e->hopeless)
+    if (!e->hopeless) {
         e->hopeless = e->poor >= HOPELESS_FRAMES || e->barge.futile >= FUTILE_HOLDS;
-    else if (e->poor == 0 && (e->good >= HOPEFUL_FRAMES || e->echo_in < ECHO_LEAST) &&
-             e->barge.futile < FUTILE_FORGIVEN)
+    } else if (e->hush >= HOPEFUL_FRAMES) {
         e->hopeless = false;
+        e->poor = e->good = 0;
+        e->barge.futile = 0;
+    } else if (e->poor == 0 && (e->good >= HOPEFUL_FRAMES || e->echo_in < ECHO_LEAST) &&
+               e->barge.futile < FUTILE_FORGIVEN) {
+        e->hopeless = false;
+    }
 }
 
 /* The canceller starts from nothing. */
@@ -251,6 +268,19 @@ static void unlearn(struct nearend *e)
     e->known = e->converged = false;
     e->echo_in = e->echo_out = 0;
     e->poor = e->good = 0;
+}
+
+/* Longer than any delay, the loudspeaker was loud and the microphone had nothing. Once that is so,
+ * who is heard is the user. */
+static void listen_for_echo(struct nearend *e, const int16_t mic[DSP_FRAME],
+                            const int16_t ref[DSP_FRAME])
+{
+    float mic_db = 10 * log10f(energy(mic) + ENERGY_LEAST);
+
+    if (peak(ref) < LOUD_REF)
+        return;
+    e->hush = mic_db < e->heard.noise_db + HUSH_DB ? e->hush + 1 : 0;
+    e->echoless = e->hush >= HUSH_FRAMES || (e->echoless && !e->heard.echo);
 }
 
 /* The canceller's share of one frame: x is what it leaves of mic, ref what the loudspeaker played.
@@ -269,6 +299,7 @@ static void cancel(struct nearend *e, const int16_t mic[DSP_FRAME], int16_t ref[
     if (there && peak(ref) > REF_SILENT) {
         e->linger = e->found ? LINGER_FRAMES : LINGER_BLIND;
         e->sounded += e->sounded < BLIND_FRAMES;
+        listen_for_echo(e, mic, ref);
     } else if (e->linger > 0) {
         e->linger--;
     }
@@ -281,7 +312,7 @@ static bool is_blind(const struct nearend *e)
 {
     if (!e->align || e->converged)
         return false;
-    return e->found ? e->heard.seen < FIRST_FRAMES : e->sounded < BLIND_FRAMES;
+    return (!e->found || e->heard.seen < FIRST_FRAMES) && !has_no_echo(e);
 }
 
 static enum barge_state decide(struct nearend *e, bool playing)
@@ -390,6 +421,8 @@ void nearend_adopt(struct nearend *e)
     for (size_t i = 0; i < EARS && e->ears[i].vad; i++)
         vad_reset(e->ears[i].vad);
     e->found = true;
+    e->echoless = false;
+    e->hush = 0;
     e->moved = news == ALIGN_MOVED;
 }
 

@@ -135,6 +135,40 @@ static void a_backchannel_holds_and_then_the_reply_goes_on(void **state)
     }
 }
 
+/* A word, a breath, and the rest: the reply may have gone on meanwhile, but it does not again. */
+static void who_goes_on_after_a_pause_stops_it(void **state)
+{
+    struct barge b;
+    enum barge_state s;
+    struct barge_input pause = quiet;
+
+    (void)state;
+    barge_init(&b, BARGE_MEDIUM);
+    feed(&b, quiet, 100, BARGE_STOP, &s);
+    pause.echo = false;
+    assert_int_equal(speak(&b, speech, 35, 8), 0);
+    assert_true(feed(&b, pause, 60, BARGE_PLAY, &s) <= 40);
+    feed(&b, quiet, 20, BARGE_STOP, &s);
+    int took = speak(&b, speech, 100, 8);
+    assert_true(took > 0 && took < 50);
+}
+
+static void a_second_cough_does_not(void **state)
+{
+    struct barge b;
+    enum barge_state s;
+    struct barge_input pause = quiet;
+
+    (void)state;
+    barge_init(&b, BARGE_MEDIUM);
+    feed(&b, quiet, 100, BARGE_STOP, &s);
+    pause.echo = false;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(speak(&b, speech, 25, 8), 0);
+        assert_true(feed(&b, pause, 60, BARGE_PLAY, &s) <= 40);
+    }
+}
+
 static void our_own_echo_dies_in_a_hold_and_stops_nothing(void **state)
 {
     (void)state;
@@ -283,6 +317,8 @@ int main(void)
         cmocka_unit_test(a_higher_sensitivity_holds_and_stops_earlier),
         cmocka_unit_test(a_knock_never_holds_and_is_over_within_400_ms),
         cmocka_unit_test(a_backchannel_holds_and_then_the_reply_goes_on),
+        cmocka_unit_test(who_goes_on_after_a_pause_stops_it),
+        cmocka_unit_test(a_second_cough_does_not),
         cmocka_unit_test(our_own_echo_dies_in_a_hold_and_stops_nothing),
         cmocka_unit_test(residual_echo_that_sounds_like_speech_needs_more_than_that),
         cmocka_unit_test(what_may_be_any_echo_holds_nothing),

@@ -516,6 +516,38 @@ static void with_headphones_the_user_is_heard(void **state)
     assert_true(r->hold_at - from < 20);
 }
 
+static void with_headphones_the_user_is_heard_in_the_first_reply(void **state)
+{
+    struct rig *r = *state;
+
+    r->echo = 0;
+    r->playing = false;
+    run(r, 2 * SECOND);
+    r->playing = true;
+    run(r, 120);
+    int from = r->frame;
+    speak(r, 2 * SECOND);
+    assert_int_equal(r->stops, 1);
+    assert_true(r->hold_at - from < 30);
+}
+
+static void headphones_bring_hope_back(void **state)
+{
+    struct rig *r = *state;
+
+    run(r, 10 * SECOND);
+    for (int i = 0; i < 25 && !r->v.hopeless; i++) {
+        speak(r, 30);
+        run(r, 2 * SECOND);
+    }
+    assert_true(r->v.hopeless);
+    r->echo = 0;
+    run(r, 8 * SECOND);
+    assert_false(r->v.hopeless);
+    speak(r, 2 * SECOND);
+    assert_int_equal(r->stops, 1);
+}
+
 static void one_false_hold_after_the_other_is_hopeless_until_it_is_calm(void **state)
 {
     struct rig *r = *state;
@@ -606,6 +638,8 @@ int main(void)
         test(a_microphone_that_is_the_loudspeaker_stops_nothing),
         test(without_a_canceller_of_ours_the_user_is_heard),
         test(with_headphones_the_user_is_heard),
+        test(with_headphones_the_user_is_heard_in_the_first_reply),
+        test(headphones_bring_hope_back),
         test(one_false_hold_after_the_other_is_hopeless_until_it_is_calm),
         test(any_samples_and_any_order_of_calls_are_survived),
         test(what_makes_no_sense_is_refused),
