@@ -71,7 +71,8 @@ struct backend_ops {
     const char *name, *help;
 
     /* Audio from the user, mono 16 bit at caps.input_hz. Returns the samples that wait inside,
-     * unprocessed, so that a caller that reads a file can hold back; or a negative errno. */
+     * unprocessed, so that a caller that reads a file can hold back; or a negative errno, and x is
+     * not taken: -EAGAIN when too much waits. */
     int64_t (*append)(struct backend *b, const int16_t *x, size_t n);
 
     /* The user's turn ends here: exactly one HEARD with .committed follows, and a reply if there

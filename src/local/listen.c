@@ -426,6 +426,10 @@ static int order(struct listen *l, enum order_type type, bool on, const int16_t 
 
 int listen_append(struct listen *l, const int16_t *x, size_t n)
 {
+    if (n == 0)
+        return 0;
+    if (n > LISTEN_WAITING_MAX || listen_waiting(l) > LISTEN_WAITING_MAX - n)
+        return -EAGAIN;
     return order(l, ORDER_AUDIO, false, x, n);
 }
 

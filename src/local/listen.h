@@ -44,11 +44,14 @@ struct listen_config {
     void *user;
 };
 
+#define LISTEN_WAITING_MAX ((size_t)120 * 16000) /* samples: two minutes */
+
 struct listen;
 
 int listen_open(struct listen **out, const struct listen_config *config, struct err *e);
-int listen_append(struct listen *l, const int16_t *x,
-                  size_t n);         /* 16 kHz mono; copies; 0, -ENOMEM */
+/* 16 kHz mono; copies; 0, -ENOMEM, or -EAGAIN: so much waits that the thread does not keep up, and
+ * x is not taken. Nothing (n is 0) always fits. */
+int listen_append(struct listen *l, const int16_t *x, size_t n);
 int listen_commit(struct listen *l); /* one LISTEN_TURN with .committed follows */
 int listen_detect(struct listen *l, bool on);
 int listen_clear(struct listen *l); /* drops what has not become a turn; counts start again at 0 */

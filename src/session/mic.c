@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RATE    16000
-#define KEPT    (3 * RATE)         /* samples of the pre-roll */
-#define LEAD_NS (int64_t)300000000 /* given before the first speech, which begins softly */
+#define RATE      16000
+#define KEPT      (3 * RATE)         /* samples of the pre-roll */
+#define CAUGHT_UP RATE               /* samples: where no more wait, a loss is a new one */
+#define LEAD_NS   (int64_t)300000000 /* given before the first speech, which begins softly */
 #define JOIN_NS                                                                                 \
     (int64_t)500000000            /* speech so soon after the last that the backend got goes on \
                                    */
@@ -39,12 +40,22 @@ void mic_free(struct mic *m)
 
 static void feed(struct mic *m, const int16_t *x, size_t n, int64_t end_ns)
 {
+    int64_t waiting;
+
     if (n == 0)
         return;
+    waiting = m->backend->ops->append(m->backend, x, n);
+    if (waiting < 0 && !m->behind) /* once: pieces come a hundred times a second */
+        log_warn(m->log, "%s: what the microphone hears is lost for a while",
+                 waiting == -EAGAIN ? "listening does not keep up" : "out of memory");
+    if (waiting < 0) {
+        m->behind = true;
+        return; /* not counted: the backend does not count it either */
+    }
+    if (waiting < CAUGHT_UP)
+        m->behind = false;
     m->fed += n;
     m->edge_ns = end_ns;
-    if (m->backend->ops->append(m->backend, x, n) < 0)
-        log_warn(m->log, "out of memory: %zu samples of the microphone are lost", n);
 }
 
 static void keep(struct mic *m, const int16_t *x, size_t n, int64_t at_ns)

@@ -24,6 +24,7 @@ struct mic {
     int16_t *kept;     /* a ring */
     size_t at, count;  /* its oldest sample, how many there are */
     int64_t count_end; /* when the sample behind its newest is captured */
+    bool behind;       /* the backend refused some, and has not caught up since */
 };
 
 int mic_init(struct mic *m, const struct log *log); /* open; 0, -ENOMEM */
