@@ -123,13 +123,14 @@ static void take_bytes(struct chat *c, const char *bytes, size_t n)
 }
 
 /* A line that comes while hullo speaks stops it, but lines that came together are answered one
- * after the other: those behind the first wait until its reply was heard. A pipe waits with them;
- * in a terminal, Enter must get through. */
+ * after the other: those behind the first wait until its reply was heard, and all of them until
+ * the models are there. A pipe waits with them; in a terminal, Enter and Ctrl-D must get through.
+ */
 static void take_lines(struct chat *c)
 {
     char *end;
 
-    while (!c->asked && (end = line_end(c)) != NULL) {
+    while (c->ready && !c->asked && (end = line_end(c)) != NULL) {
         *end = '\0';
         on_line(c, c->line.data);
         buf_drop(&c->line, (size_t)(end - c->line.data) + 1);
@@ -191,6 +192,7 @@ static void open_keys(struct chat *c)
         log_debug(c->app->log, "this terminal has no keys of ours: it is not in line mode");
     c->keyboard.back = on_back;
     c->keyboard.user = c;
+    take_lines(c);
 }
 
 /* Ctrl-C stops the answer; when there is none, or the second time, it leaves. */
@@ -336,7 +338,8 @@ static enum status talk(struct chat *c, const struct models *models, struct err 
         uv_run(&c->loop, UV_RUN_DEFAULT);
         status = outcome(c, e);
     }
-    if (c->signum != 0) {
+    /* Models that are still being loaded are not waited for. */
+    if (c->signum != 0 || (c->keys_ended && !c->ready)) {
         keys_restore();
         session_hang_up(c->session);
         leave_now(c->app, status, e);

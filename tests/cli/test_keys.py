@@ -8,6 +8,7 @@ import pty
 import select
 import shutil
 import signal
+import socket
 import termios
 import time
 
@@ -94,6 +95,18 @@ def chat(world, servers):
             return s
 
         yield start
+
+
+def test_who_leaves_at_once_does_not_wait_for_the_models(world, servers):
+    """Speech-to-text does not answer: nothing is ever ready."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, contextlib.ExitStack() as stack:
+        where = ["--stt-url", "http://127.0.0.1:%d/v1" % silent.getsockname()[1], *servers.where[2:]]
+        s = Screen(world, [world.program, "chat", *where, "--voice", "flite", "--audio", "null"])
+        stack.callback(s.close)
+        silent.accept()  # it asks for its models
+        s.press(b"\x04")
+        assert s.end() == 0
+        assert s.is_as_before
 
 
 def asked(servers):
