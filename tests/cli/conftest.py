@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -19,9 +20,6 @@ from fake import detector, openai_http, recording  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS = 250  # a hang; no run takes this long, not where many share the machine either
-OURS = ("HULLO_AEC", "HULLO_AUDIO", "HULLO_API_KEY", "HULLO_LLM_URL", "HULLO_STT_URL", "HULLO_MODEL", "HULLO_LOCAL_MODEL",
-        "HULLO_SYSTEM", "HULLO_VOICE", "HULLO_INPUT_DEVICE", "HULLO_OUTPUT_DEVICE", "HULLO_MODELS_DIR",
-        "HULLO_MODELS_MANIFEST", "HULLO_SENSITIVITY")
 
 
 @dataclasses.dataclass
@@ -40,7 +38,8 @@ class World:
 
     def __init__(self, program, here, env):
         self.program, self.here = program, here
-        self.env = {k: v for k, v in os.environ.items() if k not in OURS and not k.lower().endswith("_proxy")}
+        theirs = re.compile("HULLO_(?!SHARE$)|.*_proxy$", re.IGNORECASE)
+        self.env = {k: v for k, v in os.environ.items() if not theirs.match(k)}
         self.env.setdefault("HULLO_SHARE", str(ROOT / "share"))
         self.env.update(HOME=str(here), XDG_DATA_HOME=str(here / "data"), XDG_STATE_HOME=str(here / "state"), **env)
 

@@ -151,7 +151,15 @@ def run_check(text):
     return Result(failed=1, failures=[(f"check {name}", f"{output}\n{how_it_ended(code)}")])
 
 
+def heed_signals():
+    """Who was started in the background, or by nohup, ignores some, and so would every program that is tested."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main():
+    heed_signals()
     parser = argparse.ArgumentParser()
     for name in ("--unit", "--pytest", "--check"):
         parser.add_argument(name, nargs="*", default=[])
