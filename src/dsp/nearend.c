@@ -70,6 +70,7 @@ struct nearend {
     float mic_energy, kept_energy; /* before it was held: what came, what the canceller left */
     float loud_db;                 /* of the microphone, lately; while it is held, of before */
     enum barge_state state;
+    bool doubted;   /* in a hold: all that was heard died with the loudspeaker */
     int linger;     /* frames for which the loudspeaker is still heard in the room */
     int poor, good; /* frames of echo on the wrong and on the right side of hopeless */
     int sounded;    /* frames in which the loudspeaker was heard, up to BLIND_FRAMES */
@@ -332,23 +333,28 @@ static enum barge_state decide(struct nearend *e, bool playing)
 }
 
 /* When all that was heard dies together with the loudspeaker, it was the loudspeaker: somebody has
- * moved something, and what was learnt does not fit any more. */
+ * moved something, and what was learnt does not fit any more. Or it was a user who has just ended a
+ * word: it is certain once nothing has come after it and the hold is over. */
 static void doubt_canceller(struct nearend *e, const int16_t x[DSP_FRAME])
 {
     float near_db = e->heard.near_db;
 
     if (e->state != BARGE_HOLD) {
+        if (e->doubted && e->state == BARGE_PLAY) {
+            suppress_relearn(e->suppress);
+            e->known = e->converged = false;
+            e->echo_in = e->echo_out = 0;
+        }
+        e->doubted = false;
         e->loud_db = fmaxf(near_db, e->loud_db - LOUD_DECAY_DB);
         e->mic_energy += KEPT_SMOOTH * (energy(e->mic) - e->mic_energy);
         e->kept_energy += KEPT_SMOOTH * (energy(x) - e->kept_energy);
         return;
     }
-    if (!e->converged || e->linger != LINGER_FRAMES - SETTLED_FRAMES ||
-        near_db > e->loud_db - SETTLED_DB || e->kept_energy < KEPT * e->mic_energy)
-        return;
-    suppress_relearn(e->suppress);
-    e->known = e->converged = false;
-    e->echo_in = e->echo_out = 0;
+    if (near_db > e->loud_db - SETTLED_DB)
+        e->doubted = false;
+    else if (e->linger == LINGER_FRAMES - SETTLED_FRAMES)
+        e->doubted = e->converged && e->kept_energy >= KEPT * e->mic_energy;
 }
 
 void nearend_run(struct nearend *e, const int16_t mic[DSP_FRAME], bool playing,

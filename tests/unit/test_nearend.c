@@ -297,6 +297,23 @@ static void the_user_is_handed_on_from_the_first_word(void **state)
     assert_true(fabs(10 * log10(r->user_out / r->user_in)) < 1);
 }
 
+/* The word ends just as the loudspeaker falls silent. */
+static void a_user_who_pauses_after_the_first_word_stops_it(void **state)
+{
+    struct rig *r = *state;
+
+    for (int word = 20; word <= 32; word += 3) {
+        int stops = r->stops;
+        run(r, 8 * SECOND);
+        speak(r, word);
+        run(r, 14);
+        speak(r, SECOND);
+        assert_int_equal(r->stops, stops + 1);
+        run(r, SECOND);
+        r->playing = true;
+    }
+}
+
 static void a_short_sound_holds_it_at_most_and_it_goes_on(void **state)
 {
     struct rig *r = *state;
@@ -626,6 +643,7 @@ int main(void)
         test(its_own_voice_changes_nothing),
         test(the_user_silences_it_soon_and_stops_it),
         test(the_user_is_handed_on_from_the_first_word),
+        test(a_user_who_pauses_after_the_first_word_stops_it),
         test(a_short_sound_holds_it_at_most_and_it_goes_on),
         test(while_nothing_plays_it_decides_nothing),
         test(a_room_that_is_known_is_cancelled_from_the_start),
