@@ -9,7 +9,8 @@
 #include "dsp/drift.h"
 #include "dsp/fraction.h"
 
-#define MS(ms)         ((ms)*DSP_HZ / 1000)
+#define PER_MS         16 /* samples */
+#define MS(ms)         ((ms)*PER_MS)
 #define FAR            ((size_t)1 << 17) /* samples that are kept, 8 s */
 #define NEAR           ((size_t)1 << 16)
 #define WINDOW         (DSP_HZ * 38 / 10) /* the longest stretch that is measured at once */
@@ -26,6 +27,8 @@
 #define HEADS          400     /* frames over which the two counts are compared */
 #define STRAYED        MS(100) /* more than this between them is no drift */
 #define SHORT          100     /* see follow_shortage */
+
+_Static_assert(PER_MS * 1000 == DSP_HZ, "samples in a millisecond");
 
 struct history { /* the latest samples of a stream; before the first one there is silence */
     int16_t *x;

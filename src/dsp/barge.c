@@ -93,7 +93,7 @@ static void in_hold(struct barge *b, const struct rule *r, const struct barge_in
 
     b->quiet = speech ? 0 : b->quiet + 1;
     b->alone += speech && !in->echo;
-    if (speech && b->alone >= alone && age >= (uint64_t)(r->on + ONSET_FRAMES)) {
+    if (speech && b->alone >= alone && age >= (uint64_t)r->on + ONSET_FRAMES) {
         b->state = BARGE_STOP;
     } else if (b->quiet >= HOLD_QUIET || age >= HOLD_MOST) {
         b->futile++;

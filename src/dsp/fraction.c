@@ -19,7 +19,7 @@ static double bessel(double x)
 
 static double tap(double x)
 {
-    double half = FRACTION_TAPS / 2 + 0.5, u = x / half;
+    double half = (FRACTION_TAPS + 1) / 2.0, u = x / half;
     double sinc = fabs(x) < 1e-9 ? 1 : sin(PI * x) / (PI * x);
 
     return fabs(u) >= 1 ? 0 : sinc * bessel(BETA * sqrt(1 - u * u)) / bessel(BETA);
