@@ -103,7 +103,8 @@ def test_who_leaves_at_once_does_not_wait_for_the_models(world, servers):
         where = ["--stt-url", "http://127.0.0.1:%d/v1" % silent.getsockname()[1], *servers.where[2:]]
         s = Screen(world, [world.program, "chat", *where, "--voice", "flite", "--audio", "null"])
         stack.callback(s.close)
-        silent.accept()  # it asks for its models
+        asked, _ = silent.accept()  # it asks for its models, and the line stays open
+        stack.callback(asked.close)
         s.press(b"\x04")
         assert s.end() == 0
         assert s.is_as_before
