@@ -39,7 +39,9 @@ NEEDS_BUILD := $(filter-out $(PLAIN_GOALS),$(GOALS))
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wvla -Wundef -Wimplicit-fallthrough
-PKGS = portaudio-2.0 speexdsp kissfft-float libcurl libcjson sndfile libuv libarchive libcrypto espeak-ng
+PKGS = portaudio-2.0 speexdsp kissfft-float libcurl libcjson sndfile libuv libarchive libcrypto espeak-ng libconfuse
+# What comes without a pkg-config file.
+PLAIN_LIBS = -lwslay
 FLITE_LIBS = -lflite_cmu_us_slt -lflite_usenglish -lflite_cmulex -lflite
 
 ifeq ($(OS),Darwin)
@@ -71,7 +73,7 @@ ALL_CFLAGS = -std=c17 $(CPPFLAGS) -Isrc $(WARN) $(if $(CI),$(if $(SAN),,-Werror)
 	-DHULLO_VERSION='"$(VERSION)"' -DHULLO_PREFIX='"$(PREFIX)"' -DHULLO_LOCAL=$(LOCAL) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) $(PKG_CFLAGS) $(DEPS_CFLAGS) $(CFLAGS)
 TEST_CFLAGS = -Itests -DHULLO_BUILD='"$(abspath $(BUILD))"' -DHULLO_SOURCE='"$(CURDIR)"'
-ALL_LIBS = $(PKG_LIBS) $(DEPS_LIBS) $(FLITE_LIBS) -lm -pthread
+ALL_LIBS = $(PKG_LIBS) $(DEPS_LIBS) $(FLITE_LIBS) $(PLAIN_LIBS) -lm -pthread
 ORIGIN = $(if $(filter Darwin,$(OS)),@executable_path,$$ORIGIN)
 
 # The local engines: deps/deps.sh builds them once for this user; an explicit DEPS= is used as it is.

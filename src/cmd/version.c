@@ -7,6 +7,7 @@
 #include <portaudio.h>
 #include <sndfile.h>
 #include <uv.h>
+#include <wslay/wslay.h>
 
 void version_print(FILE *out)
 {
@@ -15,6 +16,7 @@ void version_print(FILE *out)
     fprintf(out, "%s\n", Pa_GetVersionInfo()->versionText);
     fprintf(out, "%s\n", sf_version_string());
     fprintf(out, "libcurl %s\n", curl_version_info(CURLVERSION_NOW)->version);
+    fprintf(out, "wslay %s\n", WSLAY_VERSION);
     fprintf(out, "libuv %s\n", uv_version_string());
     fprintf(out, "cJSON %s\n", cJSON_Version());
     fprintf(out, "%s\n", archive_version_string());
