@@ -221,7 +221,7 @@ static void start_input(struct ask *a)
     a->committed = a->saying = a->wrote = a->mute = false;
     a->replies = 0;
     a->error = (struct err){0};
-    a->timing = (struct backend_timing){-1, -1, -1, -1, -1};
+    a->timing = (struct backend_timing){-1, -1, -1, -1, -1, 0};
 }
 
 static void finish_input(struct ask *a)
@@ -413,6 +413,9 @@ static void on_session(void *user, const struct session_event *ev)
             input_error(a, ev->error);
         break;
     case SESSION_SPEECH:
+    case SESSION_HEARD_PART:
+    case SESSION_USAGE:
+    case SESSION_LINK:
     case SESSION_REPLY_SOUND:
         break;
     }

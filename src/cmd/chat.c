@@ -277,6 +277,9 @@ static void on_session(void *user, const struct session_event *ev)
     case SESSION_SPEECH:
     case SESSION_REPLY_TEXT:
     case SESSION_REPLY_AUDIO:
+    case SESSION_HEARD_PART:
+    case SESSION_USAGE:
+    case SESSION_LINK:
     case SESSION_REPLY_SOUND:
         break;
     }

@@ -8,15 +8,6 @@
 #include "dsp/vad.h"
 #include "util/path.h"
 
-/* Milliseconds of silence that end a turn, in the order of the option's choices: low, medium, high.
- */
-static int wait_ms(const char *eagerness)
-{
-    if (strcmp(eagerness, "low") == 0)
-        return 1000;
-    return strcmp(eagerness, "high") == 0 ? 300 : 600;
-}
-
 static enum nearend_aec aec(const char *name)
 {
     if (strcmp(name, "system") == 0)
@@ -94,15 +85,15 @@ int setup_session(struct session_config *c, const struct app *app, const struct 
     c->backend = app->registry->backends[0];
     c->backend_config = (struct backend_config){
         .models = models,
-        .instructions = options_text(o, OPT_SYSTEM),
+        .settings = {.instructions = options_text(o, OPT_SYSTEM),
+                     .voice = options_text(o, OPT_VOICE),
+                     .eagerness = options_text(o, OPT_EAGERNESS),
+                     .max_tokens = (int)options_number(o, OPT_MAX_TOKENS)},
         .model = options_text(o, OPT_MODEL),
         .model_path = options_text(o, OPT_LOCAL_MODEL),
         .llm_url = options_text(o, OPT_LLM_URL),
         .stt_url = options_text(o, OPT_STT_URL),
         .api_key = getenv("HULLO_API_KEY"),
-        .voice = options_text(o, OPT_VOICE),
-        .wait_ms = wait_ms(options_text(o, OPT_EAGERNESS)),
-        .max_tokens = (int)options_number(o, OPT_MAX_TOKENS),
     };
     return setup_sound(&c->sound, app, e);
 }

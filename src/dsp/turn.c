@@ -1,6 +1,7 @@
 #include "dsp/turn.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "dsp/vad.h"
 
@@ -10,6 +11,15 @@ static const struct turn_config defaults = {
 static int not_negative(int ms)
 {
     return ms < 0 ? 0 : ms;
+}
+
+int turn_wait_ms(const char *eagerness)
+{
+    if (eagerness == NULL)
+        return defaults.wait_ms;
+    if (strcmp(eagerness, "low") == 0)
+        return 1000;
+    return strcmp(eagerness, "high") == 0 ? 300 : defaults.wait_ms;
 }
 
 static uint64_t in_samples(int ms)

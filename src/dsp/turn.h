@@ -49,6 +49,10 @@ struct turn {
 void turn_init(struct turn *t,
                const struct turn_config *config); /* NULL: the defaults named above */
 
+/* wait_ms by the name of the eagerness: low 1000, medium (and any other, and NULL) 600, high 300.
+ */
+int turn_wait_ms(const char *eagerness);
+
 /* One frame of `samples` samples at VAD_HZ with probability p (NaN is silence). At most one event a
  * frame. */
 enum turn_event turn_step(struct turn *t, float p, unsigned samples);

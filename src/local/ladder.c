@@ -133,27 +133,27 @@ int ladder_llm(struct ladder *l, const struct backend_config *c, struct err *e)
 
 int ladder_tts(struct ladder *l, const struct backend_config *c, struct err *e)
 {
-    bool any = strcmp(c->voice, "auto") == 0;
+    bool any = strcmp(c->settings.voice, "auto") == 0;
 
 #if HULLO_LOCAL
-    if (any || strcmp(c->voice, "piper") == 0) {
+    if (any || strcmp(c->settings.voice, "piper") == 0) {
         int rc = add_installed(l, c, MODEL_TTS, &engine_piper, NULL, any ? NULL : e);
         if (rc < 0 && !any)
             return rc;
     }
 #else
-    if (strcmp(c->voice, "piper") == 0)
+    if (strcmp(c->settings.voice, "piper") == 0)
         return err_set(e, STATUS_USAGE, -ENOSYS,
                        "this build of hullo has no voice 'piper': take flite or espeak");
 #endif
-    if (any || strcmp(c->voice, "flite") == 0) {
+    if (any || strcmp(c->settings.voice, "flite") == 0) {
         struct rung *r = add(l, &engine_flite, NULL);
         if (r != NULL && any && HULLO_LOCAL)
             snprintf(r->notice, sizeof r->notice,
                      "the voice 'piper' is not there: speaking with the plainer 'flite'; "
                      "`hullo models pull` fetches it");
     }
-    if (any || strcmp(c->voice, "espeak") == 0)
+    if (any || strcmp(c->settings.voice, "espeak") == 0)
         add(l, &engine_espeak, NULL);
     return l->count > 0 ? 0 : out_of_memory(e);
 }

@@ -302,7 +302,7 @@ static int open_ear(struct local *l, struct err *e)
         return rc;
     turn_init(&defaults, NULL);
     config.turn = defaults.config;
-    config.turn.wait_ms = l->config.wait_ms;
+    config.turn.wait_ms = turn_wait_ms(l->config.settings.eagerness);
     config.weights = weights;
     rc = listen_open(&l->ear, &config, e);
     free(weights);
@@ -335,9 +335,9 @@ static int local_open(struct backend **out, const struct backend_config *config,
     struct local *l = calloc(1, sizeof *l);
     struct turns_config tc = {.event = config->event,
                               .user = config->user,
-                              .instructions = config->instructions,
+                              .instructions = config->settings.instructions,
                               .speak = config->speak,
-                              .max_tokens = config->max_tokens};
+                              .max_tokens = config->settings.max_tokens};
     int rc;
 
     *out = NULL;
@@ -348,8 +348,7 @@ static int local_open(struct backend **out, const struct backend_config *config,
     l->kick.data = l;
     l->config = *config;
     l->base.ops = &ops;
-    l->base.caps = (struct backend_caps){
-        .input_hz = 16000, .turn_detection = true, .wants_silence = true, .can_truncate = true};
+    l->base.caps = (struct backend_caps){.can_truncate = true};
     if (tc.instructions == NULL)
         tc.instructions = INSTRUCTIONS;
     rc = turns_new(&l->turns, &tc);

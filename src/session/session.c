@@ -28,16 +28,29 @@ static bool was_spoken(struct session *s, const struct backend_event *ev)
     return !written;
 }
 
+static void tell_heard(struct session *s, const struct backend_event *ev)
+{
+    session_tell(s, (struct session_event){.type = SESSION_HEARD,
+                                           .text = ev->text,
+                                           .committed = ev->committed,
+                                           .late = ev->late,
+                                           .from_ms = (double)ev->at * 1000 / BACKEND_HZ,
+                                           .to_ms = (double)ev->until * 1000 / BACKEND_HZ});
+}
+
 static void heard(struct session *s, const struct backend_event *ev)
 {
     bool words = ev->text[0] != '\0';
 
+    if (ev->late) {
+        tell_heard(s, ev);
+        return;
+    }
     if (words && s->item != 0)
         session_reply_overtaken(s);
     s->asked_ns = was_spoken(s, ev) && words ? s->speech_end_ns : 0;
     s->speech_end_ns = 0;
-    session_tell(s, (struct session_event){
-                        .type = SESSION_HEARD, .text = ev->text, .committed = ev->committed});
+    tell_heard(s, ev);
 }
 
 static void speech_started(struct session *s, const struct backend_event *ev)
@@ -101,6 +114,9 @@ static void on_backend(void *user, const struct backend_event *ev)
     case BACKEND_SPEECH_STOPPED:
         speech_stopped(s, ev);
         break;
+    case BACKEND_HEARD_PART:
+        session_tell(s, (struct session_event){.type = SESSION_HEARD_PART, .text = ev->text});
+        break;
     case BACKEND_HEARD:
         heard(s, ev);
         break;
@@ -121,6 +137,13 @@ static void on_backend(void *user, const struct backend_event *ev)
         break;
     case BACKEND_GLANCED:
         on_glanced(s, ev->text);
+        break;
+    case BACKEND_USAGE:
+        session_tell(s, (struct session_event){.type = SESSION_USAGE, .usage = ev->usage});
+        break;
+    case BACKEND_LINK:
+        session_tell(s, (struct session_event){
+                            .type = SESSION_LINK, .connected = ev->connected, .text = ev->text});
         break;
     case BACKEND_ERROR:
         session_tell(s, (struct session_event){

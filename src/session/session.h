@@ -24,12 +24,16 @@ enum session_event_type {
     SESSION_READY,       /* .text: what it runs on */
     SESSION_NOTICE,      /* .text: something people should know */
     SESSION_SPEECH,      /* the user began to speak */
-    SESSION_HEARD,       /* .text: what the user said; "" nothing. .committed as in backend.h */
+    SESSION_HEARD_PART,  /* .text: the user's turn in hand so far; replaced by the next */
+    SESSION_HEARD,       /* .text: what the user said; "" nothing. .committed, .late, .from_ms and
+                            .to_ms as in backend.h */
     SESSION_REPLY_TEXT,  /* .text: the next piece of the reply */
     SESSION_REPLY_AUDIO, /* .samples, .count, .rate_hz: the next piece of its speech */
     SESSION_REPLY_SOUND, /* its first sample reached the loudspeaker; .gap_ms */
     SESSION_REPLY_DONE,  /* .cancelled, .complete, .text, .heard_ms, .timing, .gap_ms; the user's
                             turn now */
+    SESSION_USAGE,       /* .usage */
+    SESSION_LINK,        /* .connected, .text */
     SESSION_ERROR,       /* .error; .fatal: the session is over */
 };
 
@@ -39,7 +43,9 @@ struct session_event {
     const int16_t *samples;
     size_t count;
     int rate_hz;
-    bool committed, fatal;
+    bool committed, late, connected, fatal;
+    double from_ms, to_ms; /* where a turn was: since the session began */
+    struct backend_usage usage;
     bool cancelled;  /* the reply was stopped: only .text of it was heard (NULL: not known) */
     bool complete;   /* ... all of it was made all the same */
     double heard_ms; /* of its speech, at the loudspeaker; -1: nothing was to be played */

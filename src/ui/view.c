@@ -146,6 +146,9 @@ void view_show(struct view *v, const struct session_event *ev)
     case SESSION_NOTICE:
         log_info(v->log, "note: %s", ev->text);
         break;
+    case SESSION_LINK:
+        log_info(v->log, "note: %s", ev->text);
+        break;
     case SESSION_HEARD:
         heard(v, ev->text);
         break;
@@ -164,6 +167,8 @@ void view_show(struct view *v, const struct session_event *ev)
         break;
     case SESSION_SPEECH:
     case SESSION_REPLY_AUDIO:
+    case SESSION_HEARD_PART:
+    case SESSION_USAGE:
     case SESSION_REPLY_SOUND:
         break;
     }

@@ -103,11 +103,11 @@ static const struct backend_ops ops = {.append = on_append,
 static inline int open_backend(struct backend **out, const struct backend_config *config,
                                struct err *e)
 {
-    struct stage *st = (struct stage *)(uintptr_t)config->instructions;
+    struct stage *st = (struct stage *)(uintptr_t)config->settings.instructions;
 
     (void)e;
     st->config = *config;
-    st->backend = (struct backend){&ops, {.input_hz = 16000, .can_truncate = true}};
+    st->backend = (struct backend){&ops, {.can_truncate = true}};
     *out = &st->backend;
     return 0;
 }
@@ -135,6 +135,9 @@ static inline void on_event(void *user, const struct session_event *ev)
         buf_addf(&st->events, "error%s ", ev->fatal ? "!" : "");
         break;
     case SESSION_READY:
+    case SESSION_HEARD_PART:
+    case SESSION_USAGE:
+    case SESSION_LINK:
     case SESSION_SPEECH:
     case SESSION_REPLY_TEXT:
     case SESSION_REPLY_AUDIO:
@@ -155,7 +158,8 @@ static inline int open_stage(struct stage *st)
                                     .push_to_talk = st->push_to_talk};
     struct err e;
 
-    config.backend_config.instructions = (const char *)st; /* how the backend finds the stage */
+    config.backend_config.settings.instructions =
+        (const char *)st; /* how the backend finds the stage */
     config.sound.argument = fake_duplex_argument(&st->sound);
     config.sound.capture = !st->no_capture;
     config.sound.playback = true;

@@ -41,7 +41,7 @@ static int set_up(void **state)
     setenv("HULLO_MODELS_DIR", scratch_path(&f->s, "none"), 1);
     assert_int_equal(models_open(&f->models, NULL, NULL), 0);
     f->config.models = f->models;
-    f->config.voice = "auto";
+    f->config.settings.voice = "auto";
     *state = f;
     return 0;
 }

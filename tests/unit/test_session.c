@@ -85,11 +85,11 @@ static const struct backend_ops ops = {.append = on_append,
 
 static int open_backend(struct backend **out, const struct backend_config *config, struct err *e)
 {
-    struct stage *st = (struct stage *)(uintptr_t)config->instructions;
+    struct stage *st = (struct stage *)(uintptr_t)config->settings.instructions;
 
     (void)e;
     st->config = *config;
-    st->backend = (struct backend){&ops, {.input_hz = 16000, .can_truncate = true}};
+    st->backend = (struct backend){&ops, {.can_truncate = true}};
     *out = &st->backend;
     return 0;
 }
@@ -121,6 +121,9 @@ static void on_event(void *user, const struct session_event *ev)
         buf_adds(&st->events, "note ");
         break;
     case SESSION_READY:
+    case SESSION_HEARD_PART:
+    case SESSION_USAGE:
+    case SESSION_LINK:
     case SESSION_SPEECH:
     case SESSION_REPLY_AUDIO:
         break;
@@ -136,7 +139,8 @@ static int setup(void **state)
     struct err e;
 
     st->audio.latency_ms = 30;
-    config.backend_config.instructions = (const char *)st; /* how the backend finds the stage */
+    config.backend_config.settings.instructions =
+        (const char *)st; /* how the backend finds the stage */
     config.sound = (struct duplex_config){.driver = &fake_audio_driver,
                                           .argument = fake_audio_argument(&st->audio),
                                           .capture = true,

@@ -91,6 +91,9 @@ static void on_event(void *user, const struct backend_event *ev)
         break;
     case BACKEND_READY:
     case BACKEND_NOTICE:
+    case BACKEND_HEARD_PART:
+    case BACKEND_USAGE:
+    case BACKEND_LINK:
         break;
     }
 }
