@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/path.h"
 #include "util/text.h"
 
 #define HEAD_BYTES 4096             /* enough to tell text from audio */
@@ -107,30 +108,6 @@ static int look(struct audiosource *s, const unsigned char *head, size_t n, stru
                    s->name);
 }
 
-/* An unlinked file in *dir, readable only for us. */
-static int spool_create(int *fd, const char **dir, struct err *e)
-{
-    const char *env = getenv("TMPDIR");
-    const char *const dirs[] = {env != NULL && env[0] != '\0' ? env : "/var/tmp", "/tmp"};
-    char path[4096];
-
-    for (size_t i = 0; i < 2; i++) {
-        *dir = dirs[i];
-        if (snprintf(path, sizeof path, "%s/hullo-XXXXXX", *dir) >= (int)sizeof path)
-            errno = ENAMETOOLONG;
-        else if ((*fd = mkstemp(path)) >= 0) {
-            unlink(path);
-            fcntl(*fd, F_SETFD, FD_CLOEXEC);
-            return 0;
-        }
-        if (dirs[0] == env)
-            break; /* what the user set is not second-guessed */
-    }
-    return err_set(e, STATUS_FAILED, -errno,
-                   "cannot create a temporary file in '%s': %s; set TMPDIR to another folder", *dir,
-                   strerror(errno));
-}
-
 /* Appends what comes from s->fd to `to` until it holds `limit` bytes or the end is met. */
 static int spool_copy(const struct audiosource *s, int to, const char *dir, off_t *have,
                       off_t limit, struct err *e)
@@ -168,7 +145,7 @@ static int spool(struct audiosource *s, struct err *e)
     off_t have = 0;
     int fd = -1, rc;
 
-    rc = spool_create(&fd, &dir, e);
+    rc = path_unnamed(&fd, &dir, e);
     if (rc < 0)
         return rc;
     rc = spool_copy(s, fd, dir, &have, HEAD_BYTES, e);

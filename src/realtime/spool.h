@@ -20,14 +20,15 @@ struct spool_config {
 int spool_new(struct spool **out, const struct spool_config *config); /* NULL: defaults; -ENOMEM */
 void spool_free(struct spool *s);                                     /* NULL is fine */
 
-/* 0, or a negative errno (-ENOMEM, -ENOSPC ...): x was not taken. */
+/* 0, or a negative errno (-ENOMEM, -ENOSPC, -EFBIG ...; -EINVAL: more than `most` at once): x was
+ * not taken. */
 int spool_add(struct spool *s, const int16_t *x, size_t n);
 
 uint64_t spool_begin(const struct spool *s); /* the oldest sample that is there */
 uint64_t spool_end(const struct spool *s);   /* behind the newest */
 
 /* Copies from `at` on; returns the samples, fewer than n at the end, 0 where nothing is kept (also
- * before spool_begin). */
+ * before spool_begin). What the disk does not give back is silence. */
 size_t spool_read(const struct spool *s, uint64_t at, int16_t *x, size_t n);
 
 void spool_drop(struct spool *s, uint64_t before); /* what is older than `before` */

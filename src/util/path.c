@@ -279,3 +279,30 @@ int path_write_private(const char *file, const void *data, size_t len, struct er
 {
     return write_file(file, data, len, 0600, e);
 }
+
+int path_unnamed(int *fd, const char **dir, struct err *e)
+{
+    const char *env = getenv("TMPDIR");
+    const char *const dirs[] = {env != NULL && env[0] != '\0' ? env : "/var/tmp", "/tmp"};
+    char path[4096];
+    int rc = -ENOENT;
+
+    *fd = -1;
+    for (size_t i = 0; i < 2; i++) {
+        *dir = dirs[i];
+        if (snprintf(path, sizeof path, "%s/hullo-XXXXXX", *dir) >= (int)sizeof path) {
+            rc = -ENAMETOOLONG;
+        } else if ((*fd = mkstemp(path)) >= 0) {
+            unlink(path);
+            fcntl(*fd, F_SETFD, FD_CLOEXEC);
+            return 0;
+        } else {
+            rc = -errno;
+        }
+        if (dirs[0] == env)
+            break; /* what the user set is not second-guessed */
+    }
+    return err_set(e, STATUS_FAILED, rc,
+                   "cannot create a temporary file in '%s': %s; set TMPDIR to another folder", *dir,
+                   strerror(-rc));
+}

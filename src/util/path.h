@@ -37,4 +37,9 @@ int path_write(const char *file, const void *data, size_t len, struct err *e);
 int path_write_private(const char *file, const void *data, size_t len,
                        struct err *e); /* mode 0600 */
 
+/* A new file without a name, mode 0600, in $TMPDIR or, without one, /var/tmp or /tmp: it is gone
+ * when it is closed. *dir says where, for messages (borrowed from the environment). *fd is -1 after
+ * an error. */
+int path_unnamed(int *fd, const char **dir, struct err *e);
+
 #endif
