@@ -1,11 +1,14 @@
 """What every pytest folder here may use. `make test` sets HULLO, HULLO_BUILD, HULLO_SHARE, BUILD and MODELS."""
 
+import contextlib
 import os
 import pathlib
+import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
 
 
 def pytest_configure(config):
@@ -25,3 +28,12 @@ def hullo():
     path = pathlib.Path(os.environ.get("HULLO", ROOT / "build" / "hullo")).absolute()
     assert path.exists(), f"'{path}' is not built: run make first"
     return str(path)
+
+
+@pytest.fixture
+def endpoint():
+    """Starts scripted realtime endpoints (fake/realtime): endpoint(replies=["Paris."]), and so on."""
+    from fake.realtime import Endpoint
+
+    with contextlib.ExitStack() as running:
+        yield lambda *script, **how: running.enter_context(Endpoint(*script, **how))
