@@ -39,7 +39,7 @@ NEEDS_BUILD := $(filter-out $(PLAIN_GOALS),$(GOALS))
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wvla -Wundef -Wimplicit-fallthrough
-PKGS = portaudio-2.0 speexdsp kissfft-float libcurl libcjson sndfile libuv libarchive libcrypto espeak-ng libconfuse
+PKGS = portaudio-2.0 speexdsp kissfft-float libcurl libcjson sndfile libuv libarchive libcrypto espeak-ng
 # What comes without a pkg-config file.
 PLAIN_LIBS = -lwslay
 FLITE_LIBS = -lflite_cmu_us_slt -lflite_usenglish -lflite_cmulex -lflite
@@ -281,14 +281,14 @@ $(BUILD)/install/hullo: $(BUILD)/hullo
 		$(BUILD)/src/main.o $(LIB) $(ALL_LIBS)
 
 install: $(BUILD)/install/hullo ## into $(DESTDIR)$(PREFIX)
-	install -d $(BINDIR) $(SHAREDIR) $(MANDIR)/man1 $(if $(PRIVATE_LIBS),$(LIBDIR))
+	install -d $(BINDIR) $(SHAREDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(if $(PRIVATE_LIBS),$(LIBDIR))
 	install -m 755 $(BUILD)/install/hullo $(BINDIR)/hullo
 	$(if $(PRIVATE_LIBS),cp -P $(PRIVATE_LIBS) $(LIBDIR)/ && cp deps/NOTICES $(LIBDIR)/)
 	$(if $(wildcard share/*),cp -R $(wildcard share/*) $(SHAREDIR)/)
-	$(if $(MAN),install -m 644 $(MAN) $(MANDIR)/man1/)
+	$(foreach s,1 5,install -m 644 $(filter %.$s,$(MAN)) $(MANDIR)/man$s/ &&) true
 
 uninstall: ## what install put there
-	rm -f $(BINDIR)/hullo $(MAN:man/%=$(MANDIR)/man1/%)
+	rm -f $(BINDIR)/hullo $(foreach s,1 5,$(patsubst man/%,$(MANDIR)/man$s/%,$(filter %.$s,$(MAN))))
 	rm -rf $(LIBDIR) $(SHAREDIR)
 
 deps: ## build the local engines (deps/deps.lock) into the user's cache

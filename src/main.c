@@ -67,6 +67,25 @@ static enum status check_stdout(enum status status, const struct log *log)
     return STATUS_FAILED;
 }
 
+/* The command itself, once its options are known to be all right but for the file. */
+static enum status work(const struct command *c, struct app *app, struct options *options)
+{
+    struct config *config = NULL;
+    struct err e = {0};
+    enum status status;
+
+    if (options_takes(options, OPT_CONFIG) && config_load(&config, options, &e) < 0) {
+        status = e.status;
+    } else {
+        app->config = config;
+        status = c->run(app, &e);
+    }
+    if (e.text[0] != '\0')
+        log_error(app->log, "%s", e.text);
+    config_free(config);
+    return status;
+}
+
 static enum status run(const struct command *c, int argc, char **argv, bool named, struct log *log)
 {
     struct err e = {0};
@@ -93,9 +112,7 @@ static enum status run(const struct command *c, int argc, char **argv, bool name
                   c->name, options.operands[0]);
         status = STATUS_USAGE;
     } else {
-        status = c->run(&app, &e);
-        if (e.text[0] != '\0')
-            log_error(log, "%s", e.text);
+        status = work(c, &app, &options);
     }
     options_free(&options);
     return status;

@@ -381,11 +381,41 @@ static enum status run(const struct app *app, struct err *e)
     return status;
 }
 
-static const enum option_id options[] = {
-    OPT_EAGERNESS,     OPT_SYSTEM,   OPT_MODEL,       OPT_LOCAL_MODEL, OPT_LLM_URL,
-    OPT_STT_URL,       OPT_VOICE,    OPT_MAX_TOKENS,  OPT_AUDIO,       OPT_INPUT_DEVICE,
-    OPT_OUTPUT_DEVICE, OPT_AEC,      OPT_SENSITIVITY, OPT_HALF_DUPLEX, OPT_PUSH_TO_TALK,
-    OPT_JSON,          OPT_NO_INPUT, OPT_YES,         OPT_COUNT};
+static const enum option_id options[] = {OPT_EAGERNESS,
+                                         OPT_SYSTEM,
+                                         OPT_MODEL,
+                                         OPT_LOCAL_MODEL,
+                                         OPT_LLM_URL,
+                                         OPT_STT_URL,
+                                         OPT_VOICE,
+                                         OPT_MAX_TOKENS,
+                                         OPT_AUDIO,
+                                         OPT_INPUT_DEVICE,
+                                         OPT_OUTPUT_DEVICE,
+                                         OPT_AEC,
+                                         OPT_SENSITIVITY,
+                                         OPT_HALF_DUPLEX,
+                                         OPT_PUSH_TO_TALK,
+                                         OPT_JSON,
+                                         OPT_NO_INPUT,
+                                         OPT_YES,
+                                         OPT_CONFIG,
+                                         OPT_PROFILE,
+                                         OPT_URL,
+                                         OPT_DIALECT,
+                                         OPT_EFFORT,
+                                         OPT_SPEED,
+                                         OPT_TURN_DETECTION,
+                                         OPT_NOISE_REDUCTION,
+                                         OPT_LANGUAGE,
+                                         OPT_RETENTION,
+                                         OPT_MAX_COST,
+                                         OPT_MAX_MINUTES,
+                                         OPT_IDLE_MINUTES,
+                                         OPT_RECORD,
+                                         OPT_RECORD_AUDIO,
+                                         OPT_CACERT,
+                                         OPT_COUNT};
 
 const struct command command_chat = {
     .name = "chat",

@@ -7,6 +7,7 @@
 
 #include "audio/audio.h"
 #include "backend/backend.h"
+#include "conf/config.h"
 #include "conf/options.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -33,6 +34,7 @@ struct app {
     const struct registry *registry;
     const struct log *log;
     const struct options *options;
+    const struct config *config; /* NULL for a command that does not take OPT_CONFIG */
 };
 
 extern const struct registry registry;

@@ -132,10 +132,27 @@ static unsigned roles(const struct options *o)
     return set;
 }
 
+/* The names of the local voices; an endpoint has names of its own. */
+static int check_voice(const struct options *o, struct err *e)
+{
+    static const char *const voices[] = {"auto", "piper", "flite", "espeak"};
+    const char *voice = options_text(o, OPT_VOICE);
+    char source[64];
+
+    for (size_t i = 0; i < sizeof voices / sizeof *voices; i++)
+        if (strcmp(voice, voices[i]) == 0)
+            return 0;
+    return err_set(e, STATUS_USAGE, -EINVAL, "%s takes one of auto, piper, flite, espeak, not '%s'",
+                   options_source(o, OPT_VOICE, source, sizeof source), voice);
+}
+
 int setup_models(struct models **out, const struct app *app, struct err *e)
 {
-    int rc = models_open(out, app->log, e);
+    int rc = check_voice(app->options, e);
 
+    *out = NULL;
+    if (rc == 0)
+        rc = models_open(out, app->log, e);
     if (rc < 0 || enough(*out, app->options))
         return rc;
     if (fetch_missing(app, *out, roles(app->options), e) == STATUS_DONE)

@@ -15,6 +15,9 @@ int os_self_path(char *out, size_t size);
 /* When the file was last changed, in nanoseconds since 1970. */
 int64_t os_modified_ns(const struct stat *st);
 
+/* Overwrites memory that held a secret; the compiler does not leave it out. */
+void os_wipe(void *bytes, size_t n);
+
 bool os_main_thread(void); /* whether the calling thread is the one that main runs on */
 
 enum os_role { OS_ROLE_SOUND, OS_ROLE_ENGINE };

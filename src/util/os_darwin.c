@@ -1,3 +1,4 @@
+#define __STDC_WANT_LIB_EXT1__ 1 /* memset_s */
 #include "util/os.h"
 
 #include <dispatch/dispatch.h>
@@ -7,12 +8,18 @@
 #include <pthread/qos.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 int os_self_path(char *out, size_t size)
 {
     uint32_t n = (uint32_t)size;
 
     return _NSGetExecutablePath(out, &n) == 0 ? 0 : -ENAMETOOLONG;
+}
+
+void os_wipe(void *bytes, size_t n)
+{
+    (void)memset_s(bytes, n, 0, n);
 }
 
 bool os_main_thread(void)

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +20,11 @@ int os_self_path(char *out, size_t size)
         return -ENAMETOOLONG;
     out[n] = '\0';
     return 0;
+}
+
+void os_wipe(void *bytes, size_t n)
+{
+    explicit_bzero(bytes, n);
 }
 
 bool os_main_thread(void)

@@ -67,6 +67,11 @@ int path_cache(char **out, const char *name)
     return xdg(out, "XDG_CACHE_HOME", ".cache/hullo", name);
 }
 
+int path_config(char **out, const char *name)
+{
+    return xdg(out, "XDG_CONFIG_HOME", ".config/hullo", name);
+}
+
 int path_state(char **out, const char *name)
 {
     return xdg(out, "XDG_STATE_HOME", ".local/state/hullo", name);

@@ -16,6 +16,9 @@ int path_data(char **out,
 int path_cache(char **out,
                const char *name); /* $XDG_CACHE_HOME/hullo/NAME or ~/.cache/hullo/NAME */
 
+int path_config(char **out,
+                const char *name); /* $XDG_CONFIG_HOME/hullo/NAME or ~/.config/hullo/NAME */
+
 int path_state(char **out,
                const char *name); /* $XDG_STATE_HOME/hullo/NAME or ~/.local/state/hullo/NAME */
 

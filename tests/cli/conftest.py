@@ -38,10 +38,11 @@ class World:
 
     def __init__(self, program, here, env):
         self.program, self.here = program, here
-        theirs = re.compile("HULLO_(?!SHARE$)|.*_proxy$", re.IGNORECASE)
+        theirs = re.compile("HULLO_(?!SHARE$)|.*_API_KEY$|.*_proxy$", re.IGNORECASE)
         self.env = {k: v for k, v in os.environ.items() if not theirs.match(k)}
         self.env.setdefault("HULLO_SHARE", str(ROOT / "share"))
-        self.env.update(HOME=str(here), XDG_DATA_HOME=str(here / "data"), XDG_STATE_HOME=str(here / "state"), **env)
+        self.env.update(HOME=str(here), XDG_DATA_HOME=str(here / "data"), XDG_STATE_HOME=str(here / "state"),
+                        XDG_CONFIG_HOME=str(here / "config"), **env)
 
     @property
     def sanitized(self):

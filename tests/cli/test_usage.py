@@ -24,7 +24,9 @@ def test_help_fits_a_screen(world, arguments):
     assert (r.status, r.err) == (0, "")
     lines = r.text.splitlines()
     assert lines[0].startswith("usage: hullo")
-    assert len(lines) <= 24
+    realtime = next((n for n, line in enumerate(lines) if line.startswith("With a realtime endpoint")), len(lines))
+    assert realtime <= 28  # who has no endpoint need not read on
+    assert len(lines) <= 48
     assert max(map(len, lines)) <= 80
 
 
@@ -62,6 +64,13 @@ def test_version_names_what_it_is_made_of(world):
     (["ask", "--max-tokens", "0"], ["'0'"]),
     (["ask", "--voice", "tenor"], ["--voice", "auto, piper, flite, espeak", "'tenor'"]),
     (["ask", "--eagerness", ""], ["--eagerness"]),
+    (["chat", "--effort", "huge"], ["--effort", "minimal, low, medium, high, xhigh", "'huge'"]),
+    (["chat", "--speed", "2"], ["--speed", "0.25 to 1.5", "'2'"]),
+    (["chat", "--turn-detection", "me"], ["server, semantic, client"]),
+    (["chat", "--noise-reduction", "on"], ["near, far, off"]),
+    (["chat", "--retention", "1.1"], ["0 to 1"]),
+    (["chat", "--max-cost", "0"], ["--max-cost"]),
+    (["ask", "--idle-minutes", "1"], ["'--idle-minutes'"]),
     (["ask", "-o", "", "q.wav"], ["--output"]),
     (["ask", "-o", "one.wav", "a.wav", "b.wav"], ["several", "'one.wav'", "folder"]),
     (["ask", "-o", "-", "--json", "q.wav"], ["-o -", "--json", "not both"]),
@@ -75,8 +84,14 @@ def test_what_means_nothing_is_refused(world, arguments, words):
 
 
 def test_a_bad_value_in_the_environment_names_the_variable(world):
-    world.env["HULLO_VOICE"] = "tenor"
+    world.env.update(HULLO_VOICE="tenor", HULLO_AEC="loud")
     refused(world.run("ask", "q.wav"), "HULLO_VOICE", "'tenor'")
+    refused(world.run("chat"), "HULLO_AEC", "'loud'")
+
+
+@pytest.mark.parametrize("word, meant", [("--voise", "--voice"), ("--outptu", "--output"), ("--max_tokens", "--max-tokens")])
+def test_a_slip_is_told_what_was_meant(world, word, meant):
+    refused(world.run("ask", word, "x"), f"'{word}'", f"'{meant}'")
 
 
 def test_a_double_dash_ends_the_options(world, servers):
