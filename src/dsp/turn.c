@@ -40,9 +40,10 @@ void turn_init(struct turn *t, const struct turn_config *config)
 /* `end` is still that of the turn before: a prefix must not reach into what was said already. */
 static void begin(struct turn *t)
 {
-    uint64_t onset = t->now - t->burst, prefix = in_samples(t->config.prefix_ms);
+    uint64_t prefix = in_samples(t->config.prefix_ms);
 
-    t->start = onset - t->end > prefix ? onset - prefix : t->end;
+    t->onset = t->now - t->burst;
+    t->start = t->onset - t->end > prefix ? t->onset - prefix : t->end;
     t->end = t->now;
     t->burst = 0;
     t->speaking = true;

@@ -39,6 +39,7 @@ struct turn {
     uint64_t now;   /* samples seen */
     uint64_t start; /* first sample of the turn, prefix included, never before the first sample or
                        the end of the turn before; valid from TURN_STARTED to TURN_ENDED */
+    uint64_t onset; /* its first speech frame */
     uint64_t end;   /* sample after the last speech frame; from TURN_STARTED on, also after
                        TURN_ENDED */
     uint64_t burst; /* samples of unbroken speech that does not count yet */

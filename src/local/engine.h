@@ -69,10 +69,11 @@ struct engine_config {
     const struct log *log;
     engine_event_fn *event;
     void *user;
-    const char *model;   /* path of the model's folder or file, or the server's URL */
-    const char *name;    /* model name to ask a server for; NULL: the server's only one */
-    const char *api_key; /* for a server; NULL: none */
-    int threads;         /* 0: what suits the machine */
+    const char *model;    /* path of the model's folder or file, or the server's URL */
+    const char *name;     /* model name to ask a server for; NULL: the server's only one */
+    const char *api_key;  /* for a server; NULL: none */
+    const char *language; /* of the speech, as in "en"; NULL: the engine's own */
+    int threads;          /* 0: what suits the machine */
     int context; /* language model: how many tokens it can keep in mind; 0: what suits the model */
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,15 +116,44 @@ void espeaklib_phonemes(struct buf *out, const char *text)
     buf_free(&ipa);
 }
 
-int espeaklib_speak(const char *text, int *rate_hz, espeaklib_audio *fn, void *user)
+/* With the lock held. */
+static espeak_ERROR take_voice(const char *language)
+{
+    espeak_ERROR rc = espeak_SetVoiceByName(language);
+    char primary[16];
+
+    if (rc == EE_OK)
+        return rc;
+    snprintf(primary, sizeof primary, "%.*s", (int)strcspn(language, "-_"), language);
+    return espeak_SetVoiceByName(primary);
+}
+
+bool espeaklib_speaks(const char *language)
+{
+    bool speaks;
+
+    pthread_mutex_lock(&lock);
+    speaks = take_voice(language) == EE_OK;
+    espeak_SetVoiceByName(VOICE);
+    pthread_mutex_unlock(&lock);
+    return speaks;
+}
+
+int espeaklib_speak(const char *language, const char *text, int *rate_hz, espeaklib_audio *fn,
+                    void *user)
 {
     struct speaking s = {.fn = fn, .user = user};
-    espeak_ERROR rc;
+    espeak_ERROR rc = EE_OK;
 
     pthread_mutex_lock(&lock);
     *rate_hz = library_rate_hz;
-    rc = espeak_Synth(text, strlen(text) + 1, 0, POS_CHARACTER, 0,
-                      espeakCHARS_UTF8 | espeakENDPAUSE, NULL, &s);
+    if (language != NULL)
+        rc = take_voice(language);
+    if (rc == EE_OK)
+        rc = espeak_Synth(text, strlen(text) + 1, 0, POS_CHARACTER, 0,
+                          espeakCHARS_UTF8 | espeakENDPAUSE, NULL, &s);
+    if (language != NULL)
+        espeak_SetVoiceByName(VOICE);
     pthread_mutex_unlock(&lock);
     return rc == EE_OK ? 0 : -EIO;
 }

@@ -45,6 +45,7 @@ struct http_engine {
     bool closed;
     char *models_url, *endpoint_url, *key, *authorization;
     char name[NAME_BYTES]; /* "" while not known */
+    char language[16];     /* "" when none was said */
     char shown[256];       /* the server, for people */
     enum { PROBING, READY, BROKEN } state;
     struct err broken;
@@ -203,7 +204,8 @@ static int start_call(struct http_engine *g, struct job *j, struct buf *body, st
     };
 
     j->parser = calloc(1, g->kind->parser_bytes);
-    if (j->parser == NULL || g->kind->finish(body, &j->prepared, g->name, type, sizeof type) < 0)
+    if (j->parser == NULL ||
+        g->kind->finish(body, &j->prepared, g->name, g->language, type, sizeof type) < 0)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory in a request to '%s'", g->shown);
     buf_free(&j->prepared);
     r.body = buf_str(body);
@@ -490,6 +492,8 @@ static int copy_config(struct http_engine *g, const struct engine_config *config
     g->user = config->user;
     http_error_url(g->shown, sizeof g->shown, config->model);
     snprintf(g->name, sizeof g->name, "%s", name != NULL ? name : "");
+    snprintf(g->language, sizeof g->language, "%s",
+             config->language != NULL ? config->language : "");
     g->models_url = endpoint_url(config->model, "models");
     g->endpoint_url = endpoint_url(config->model, g->kind->endpoint);
     if (g->models_url == NULL || g->endpoint_url == NULL)

@@ -19,9 +19,10 @@ struct http_engine_kind {
     /* The request's body but for the model's name. An empty one: there is nothing to ask, the reply
      * is "" without asking. 0, -ENOMEM, -EINVAL. */
     int (*prepare)(struct buf *body, const struct engine_request *r);
-    /* The body as it is sent, with the model's name; `type` gets the content type. 0, -ENOMEM. */
-    int (*finish)(struct buf *body, const struct buf *prepared, const char *name, char *type,
-                  size_t size);
+    /* The body as it is sent, with the model's name and the language ("": none is told); `type`
+     * gets the content type. 0, -ENOMEM. */
+    int (*finish)(struct buf *body, const struct buf *prepared, const char *name,
+                  const char *language, char *type, size_t size);
 
     bool whole; /* one TEXT for each request, also when it is "" */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "local/engines.h"
+#include "local/language.h"
 #include "models/models.h"
 
 static struct rung *add(struct ladder *l, const struct engine_kind *kind, const char *model)
@@ -73,8 +74,15 @@ static int add_installed(struct ladder *l, const struct backend_config *c, enum 
 
 int ladder_stt(struct ladder *l, const struct backend_config *c, struct err *e)
 {
+    const char *language = c->settings.language;
+
     if (c->stt_url != NULL)
         return add(l, &engine_stt_http, c->stt_url) != NULL ? 0 : out_of_memory(e);
+    if (language != NULL && !language_same(language, "en"))
+        return err_set(e, STATUS_USAGE, -ENOTSUP,
+                       "speech-to-text on this machine knows English only, not '%s': name a server "
+                       "with --stt-url, or an endpoint with --url or --profile",
+                       language);
 #if HULLO_LOCAL
     return add_installed(l, c, MODEL_STT, &engine_moonshine, NULL, e);
 #else
@@ -131,9 +139,24 @@ int ladder_llm(struct ladder *l, const struct backend_config *c, struct err *e)
     return 0;
 }
 
+/* Voices but espeak-ng's know English only. */
+static int ladder_foreign(struct ladder *l, const struct backend_config *c, struct err *e)
+{
+    const char *voice = c->settings.voice;
+
+    if (strcmp(voice, "auto") != 0 && strcmp(voice, "espeak") != 0)
+        return err_set(e, STATUS_USAGE, -ENOTSUP,
+                       "the voice '%s' speaks English only: take espeak for '%s'", voice,
+                       c->settings.to);
+    return add(l, &engine_espeak, NULL) != NULL ? 0 : out_of_memory(e);
+}
+
 int ladder_tts(struct ladder *l, const struct backend_config *c, struct err *e)
 {
     bool any = strcmp(c->settings.voice, "auto") == 0;
+
+    if (c->task == BACKEND_TRANSLATE && !language_same(c->settings.to, "en"))
+        return ladder_foreign(l, c, e);
 
 #if HULLO_LOCAL
     if (any || strcmp(c->settings.voice, "piper") == 0) {

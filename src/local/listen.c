@@ -21,7 +21,13 @@
 #define ABOVE         8.0      /* in power, that speech is over the silence that follows it */
 #define HEARD         5000.0   /* the power of what can be heard at all: -53 dB */
 #define CUT_WANTED    MS(20000) /* a piece this long is cut in the next pause */
-#define CUT_FORCED    MS((ENGINE_MAX_SECONDS - 2) * 1000) /* ... and this long wherever it is */
+#define CUT_FORCED    MS((ENGINE_MAX_SECONDS - 2) * 1000) /* ... and this long in any case */
+#define SOON_WANTED   MS(12000)                           /* the same, where pieces are turns */
+#define SOON_FORCED   MS(20000)
+#define CUT_WITHIN    MS(4000) /* so far back is the quietest place looked for */
+#define CUT_WINDOW    MS(50)   /* ... which is as long as this */
+#define PART          MS(800)  /* speech between one part and the next */
+#define KEEPS_UP      MS(500)  /* who has no more than this waiting */
 
 enum order_type { ORDER_AUDIO, ORDER_COMMIT, ORDER_DETECT, ORDER_CLEAR };
 
@@ -64,6 +70,8 @@ struct listen {
     size_t looked;     /* of audio[], what the VAD has seen */
     uint64_t piece;    /* first sample that no final piece holds yet */
     bool unsent;       /* there is speech from `piece` on */
+    uint64_t voice;    /* ... which begins here */
+    uint64_t parted;   /* end of the last part */
     bool drafted;      /* a draft is out */
     bool spoke;        /* the turn in hand has speech: a piece or more */
     uint64_t last_end; /* end of the last speech in the turn in hand */
@@ -98,22 +106,50 @@ static void tell(struct listen *l, struct listen_event ev, const int16_t *pcm)
 }
 
 /* Sends audio from `piece` to `to` (absolute), as far as it is there. */
-static void send_piece(struct listen *l, uint64_t to, bool draft)
+static bool send_audio(struct listen *l, uint64_t to, struct listen_event ev)
 {
     uint64_t have = l->base + l->count, from = l->piece < l->base ? l->base : l->piece;
-    struct listen_event ev = {.type = LISTEN_PIECE, .at = from, .draft = draft};
 
     if (to > have)
         to = have;
     if (to <= from)
-        return;
+        return false;
+    ev.type = LISTEN_PIECE;
+    ev.at = l->voice > from && l->voice < to ? l->voice : from;
+    ev.until = l->last_end > ev.at && l->last_end < to ? l->last_end : to;
     ev.count = (size_t)(to - from);
     tell(l, ev, l->audio + (from - l->base));
+    return true;
+}
+
+static void send_piece(struct listen *l, uint64_t to, bool draft)
+{
+    if (!send_audio(l, to, (struct listen_event){.draft = draft}))
+        return;
     l->spoke = true;
     if (draft)
         return;
     l->piece = to;
     l->unsent = false;
+}
+
+/* Pieces are turns. */
+static bool cuts(const struct listen *l)
+{
+    return l->config.cut == LISTEN_CUT_ALWAYS ||
+           (l->config.cut == LISTEN_CUT_UNDETECTED && !l->detect);
+}
+
+/* A piece that is complete, though the user has not come to an end. */
+static void send_on(struct listen *l, uint64_t to)
+{
+    uint64_t end = l->last_end < to ? l->last_end : to;
+
+    send_piece(l, to, false);
+    if (!cuts(l) || !l->spoke)
+        return;
+    tell(l, (struct listen_event){.type = LISTEN_TURN, .at = end, .decided_ns = clock_ns()}, NULL);
+    l->spoke = false;
 }
 
 static double power(const int16_t *x, size_t n)
@@ -171,6 +207,8 @@ static void on_turn_event(struct listen *l, enum turn_event what)
     case TURN_STARTED:
         if (!l->unsent && l->piece < l->turn.start)
             l->piece = l->turn.start;
+        if (!l->unsent)
+            l->voice = l->turn.onset;
         l->unsent = true;
         tell(l, (struct listen_event){.type = LISTEN_STARTED, .at = l->turn.start}, NULL);
         break;
@@ -178,41 +216,88 @@ static void on_turn_event(struct listen *l, enum turn_event what)
         if (l->drafted)
             tell(l, (struct listen_event){.type = LISTEN_RESUMED}, NULL);
         l->drafted = false;
+        if (!l->unsent)
+            l->voice = l->turn.now - VAD_FRAME;
         l->unsent = true;
         break;
     case TURN_ENDED:
         if (l->detect) {
             draft(l);
-            end_turn(l, false, clock_ns());
+            if (l->spoke || !cuts(l)) /* else the turn was its last piece */
+                end_turn(l, false, clock_ns());
         }
         break;
     }
 }
 
+/* Where in the last seconds it is quietest: least of a word is lost there. */
+static uint64_t quietest(const struct listen *l)
+{
+    uint64_t now = l->base + l->looked, best = now;
+    double least = -1;
+
+    for (uint64_t at = now - CUT_WITHIN; at + CUT_WINDOW <= now; at += MS(10)) {
+        double p = power(l->audio + (at - l->base), CUT_WINDOW);
+        if (least < 0 || p < least) {
+            least = p;
+            best = at + CUT_WINDOW / 2;
+        }
+    }
+    return best;
+}
+
+/* In the middle of speech that has no pauses. */
+static void cut_speech(struct listen *l)
+{
+    uint64_t at = quietest(l);
+
+    send_on(l, at);
+    l->voice = at;
+    l->unsent = true;
+}
+
 /* Pieces are cut where nobody speaks: in a long silence, in any pause once they are long, and in
- * the end wherever they are. What is said in one breath stays in one piece: it is recognised
+ * the end where it is quietest. What is said in one breath stays in one piece: it is recognised
  * better. */
 static void cut(struct listen *l)
 {
     uint64_t length = l->turn.now - l->piece;
     uint64_t silence = l->turn.now - l->turn.end;
+    uint64_t enough = cuts(l) ? MS((uint64_t)l->turn.config.wait_ms) : LONG_SILENCE;
 
     if (l->turn.speaking)
         l->last_end = l->turn.end;
     if (!l->unsent || l->drafted)
         return;
-    if (silence >= LONG_SILENCE || (silence >= DRAFT_SILENCE && length > CUT_WANTED))
-        send_piece(l, l->last_end + PAD, false);
-    else if (length > CUT_FORCED)
-        send_piece(l, l->turn.now, false);
+    if (silence >= enough ||
+        (silence >= DRAFT_SILENCE && length > (cuts(l) ? SOON_WANTED : CUT_WANTED)))
+        send_on(l, l->last_end + PAD);
+    else if (length > (cuts(l) ? SOON_FORCED : CUT_FORCED))
+        cut_speech(l);
     else if (l->turn.paused && silence >= DRAFT_SILENCE && l->detect)
         draft(l);
+}
+
+/* The longer what is being said, the longer it takes to look at, and the less is new. */
+static void look_ahead(struct listen *l)
+{
+    uint64_t now = l->turn.now, since = l->parted > l->voice ? l->parted : l->voice;
+
+    if (!l->config.parts || !l->unsent || l->drafted || !l->turn.speaking || l->turn.paused)
+        return;
+    if (now < since + PART || (now - since) * 8 < now - l->voice)
+        return;
+    if (atomic_load(&l->waiting) > KEEPS_UP)
+        return;
+    l->parted = now;
+    (void)send_audio(l, now, (struct listen_event){.part = true});
 }
 
 static void look(struct listen *l, const int16_t *frame)
 {
     on_turn_event(l, turn_step(&l->turn, vad_run(l->vad, frame), VAD_FRAME));
     cut(l);
+    look_ahead(l);
 }
 
 /* Forgets audio that nothing will ask for again. */
@@ -276,7 +361,8 @@ static void start_again(struct listen *l, uint64_t at)
     vad_reset(l->vad);
     turn_init(&l->turn, &config);
     l->turn.now = at;
-    l->base = l->piece = at;
+    l->base = l->piece = l->voice = l->parted = at;
+    l->last_end = 0;
     l->count = l->looked = 0;
     l->drafted = l->spoke = l->unsent = false;
 }

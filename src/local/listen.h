@@ -17,7 +17,8 @@
 
 enum listen_event_type {
     LISTEN_STARTED, /* .at: first sample of a turn */
-    LISTEN_PIECE,   /* .pcm, .count: speech; .draft: may be taken back */
+    LISTEN_PIECE,   /* .pcm, .count: speech, which is from .at to .until; .draft: may be taken back;
+                       .part: the beginning of what will be a piece, to look at */
     LISTEN_RESUMED, /* the draft is taken back: the user goes on */
     LISTEN_TURN, /* the turn is complete: .at: sample after its last speech (0 when there was none);
                     .decided_ns */
@@ -25,20 +26,29 @@ enum listen_event_type {
 
 struct listen_event {
     enum listen_event_type type;
-    uint64_t at;
+    uint64_t at, until;
     const int16_t *pcm; /* borrowed until the handler returns */
     size_t count;
-    bool draft;
+    bool draft, part;
     bool committed;     /* of TURN: ended by listen_commit, not by silence */
     int64_t decided_ns; /* of TURN: when it was decided, CLOCK_MONOTONIC */
 };
 
 typedef void listen_event_fn(void *user, const struct listen_event *ev);
 
+/* Pieces that are turns, without regard to who ends turns: what is heard is wanted soon. */
+enum listen_cut {
+    LISTEN_CUT_NEVER,
+    LISTEN_CUT_UNDETECTED, /* while turn detection is off */
+    LISTEN_CUT_ALWAYS,
+};
+
 struct listen_config {
     uv_loop_t *loop;
     const char *weights; /* path of the VAD's weights */
     bool detect;         /* end turns by silence; else only listen_commit does */
+    enum listen_cut cut;
+    bool parts; /* while somebody speaks, and the thread keeps up: a part each second or so */
     struct turn_config turn;
     listen_event_fn *event;
     void *user;

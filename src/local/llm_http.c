@@ -27,9 +27,10 @@ static int prepare(struct buf *body, const struct engine_request *r)
     return buf_failed(body) ? -ENOMEM : 0;
 }
 
-static int finish(struct buf *body, const struct buf *prepared, const char *name, char *type,
-                  size_t size)
+static int finish(struct buf *body, const struct buf *prepared, const char *name,
+                  const char *language, char *type, size_t size)
 {
+    (void)language;
     (void)type, (void)size;
     buf_adds(body, "{");
     if (name[0] != '\0') {

@@ -6,12 +6,14 @@
 
 #include "local/engines.h"
 #include "local/ladder.h"
+#include "local/language.h"
 #include "local/listen.h"
 #include "local/turns.h"
 #include "models/models.h"
 #include "util/buf.h"
 #include "util/text.h"
 
+#define TRANSLATOR "You are a translation engine."
 #define INSTRUCTIONS                                                                    \
     "You are a friendly voice assistant. Answer in one or two short spoken sentences. " \
     "Do not use lists, markdown or emojis."
@@ -37,6 +39,7 @@ struct local {
     struct listen *ear;
     struct turns *turns;
     struct slot slots[ROLES];
+    char lead[64];   /* of what the language model is told to translate */
     uv_async_t kick; /* runs turns_advance and ladder steps from the loop */
     bool ready, dead;
 };
@@ -80,6 +83,18 @@ static void on_engine(void *user, const struct engine_event *ev)
     }
 }
 
+/* Which one it must know; NULL: its own. A translation is spoken in another one than is heard. */
+static const char *slot_language(const struct slot *s)
+{
+    const struct backend_config *c = &s->local->config;
+
+    if (s->role == STT)
+        return c->settings.language;
+    if (s->role == LLM || c->task != BACKEND_TRANSLATE)
+        return NULL;
+    return language_same(c->settings.to, "en") ? NULL : language_tag(c->settings.to);
+}
+
 static int slot_open(struct slot *s, struct err *e)
 {
     const struct rung *r = &s->ladder.rungs[s->step];
@@ -90,7 +105,8 @@ static int slot_open(struct slot *s, struct err *e)
                                    .user = s,
                                    .model = r->model,
                                    .name = r->name,
-                                   .api_key = c->api_key};
+                                   .api_key = c->api_key,
+                                   .language = slot_language(s)};
 
     s->ready = s->failed = false;
     return r->kind->open(&s->engine, &config, e);
@@ -106,7 +122,7 @@ static void slot_close(struct slot *s)
 /* Speech-to-text begins before the others are there. */
 static void hear_meanwhile(struct local *l)
 {
-    turns_engines(l->turns, l->slots[STT].engine, NULL, NULL);
+    turns_engines(l->turns, false, l->slots[STT].engine, NULL, NULL);
 }
 
 /* Down the ladder, or the end. */
@@ -132,6 +148,20 @@ static void slot_step(struct slot *s)
     die(l, &error);
 }
 
+/* A translator of this kind is none as people know them. */
+static void announce_translation(struct local *l)
+{
+    char text[256];
+
+    snprintf(text, sizeof text,
+             "a language model on this machine translates into %s: turn by turn, when you pause, "
+             "not while you speak, and with mistakes; speech is understood in English only%s",
+             language_name(l->config.settings.to),
+             l->config.stt_url != NULL ? " unless its server knows more" : "");
+    text_line(text);
+    tell(l, BACKEND_NOTICE, text);
+}
+
 static void announce(struct local *l)
 {
     static const char *const words[ROLES] = {"hears with", "thinks with", "speaks with"};
@@ -149,6 +179,8 @@ static void announce(struct local *l)
     buf_adds(&b, away ? "" : "; all on this machine");
     tell(l, BACKEND_READY, buf_str(&b));
     buf_free(&b);
+    if (l->config.task == BACKEND_TRANSLATE)
+        announce_translation(l);
 }
 
 static void check_ready(struct local *l)
@@ -157,7 +189,7 @@ static void check_ready(struct local *l)
         if (l->slots[i].engine != NULL && !l->slots[i].ready)
             return;
     l->ready = true;
-    turns_engines(l->turns, l->slots[STT].engine, l->slots[LLM].engine, l->slots[TTS].engine);
+    turns_engines(l->turns, true, l->slots[STT].engine, l->slots[LLM].engine, l->slots[TTS].engine);
     turns_warm_up(l->turns);
     announce(l);
 }
@@ -291,6 +323,9 @@ static const struct backend_ops ops = {
 
 static int open_ear(struct local *l, struct err *e)
 {
+    static const enum listen_cut cuts[] = {[BACKEND_CONVERSE] = LISTEN_CUT_NEVER,
+                                           [BACKEND_TRANSCRIBE] = LISTEN_CUT_ALWAYS,
+                                           [BACKEND_TRANSLATE] = LISTEN_CUT_UNDETECTED};
     struct listen_config config = {
         .loop = l->config.loop, .detect = l->config.turn_detection, .event = on_listen, .user = l};
     struct turn defaults;
@@ -303,6 +338,8 @@ static int open_ear(struct local *l, struct err *e)
     turn_init(&defaults, NULL);
     config.turn = defaults.config;
     config.turn.wait_ms = turn_wait_ms(l->config.settings.eagerness);
+    config.cut = cuts[l->config.task];
+    config.parts = l->config.task == BACKEND_TRANSCRIBE;
     config.weights = weights;
     rc = listen_open(&l->ear, &config, e);
     free(weights);
@@ -319,7 +356,7 @@ static int open_slots(struct local *l, struct err *e)
         int rc;
         s->local = l;
         s->role = (enum role)i;
-        if (i == TTS && !l->config.speak)
+        if ((i == TTS && !l->config.speak) || (i != STT && l->config.task == BACKEND_TRANSCRIBE))
             continue;
         rc = ladder[i](&s->ladder, &l->config, e);
         if (rc == 0)
@@ -335,6 +372,7 @@ static int local_open(struct backend **out, const struct backend_config *config,
     struct local *l = calloc(1, sizeof *l);
     struct turns_config tc = {.event = config->event,
                               .user = config->user,
+                              .task = config->task,
                               .instructions = config->settings.instructions,
                               .speak = config->speak,
                               .max_tokens = config->settings.max_tokens};
@@ -349,8 +387,13 @@ static int local_open(struct backend **out, const struct backend_config *config,
     l->config = *config;
     l->base.ops = &ops;
     l->base.caps = (struct backend_caps){.can_truncate = true};
+    if (config->task == BACKEND_TRANSLATE) {
+        snprintf(l->lead, sizeof l->lead,
+                 "Translate into %s: ", language_name(config->settings.to));
+        tc.lead = l->lead;
+    }
     if (tc.instructions == NULL)
-        tc.instructions = INSTRUCTIONS;
+        tc.instructions = config->task == BACKEND_TRANSLATE ? TRANSLATOR : INSTRUCTIONS;
     rc = turns_new(&l->turns, &tc);
     if (rc < 0)
         err_set(e, STATUS_FAILED, rc, "out of memory");

@@ -85,8 +85,8 @@ static void add_field(struct buf *b, const char *boundary, const char *name, con
              value);
 }
 
-static int finish(struct buf *body, const struct buf *prepared, const char *name, char *type,
-                  size_t size)
+static int finish(struct buf *body, const struct buf *prepared, const char *name,
+                  const char *language, char *type, size_t size)
 {
     char boundary[32];
     int rc = make_boundary(boundary, sizeof boundary, prepared, name);
@@ -96,6 +96,8 @@ static int finish(struct buf *body, const struct buf *prepared, const char *name
     snprintf(type, size, "multipart/form-data; boundary=%s", boundary);
     add_field(body, boundary, "model", name);
     add_field(body, boundary, "response_format", "json");
+    if (language[0] != '\0')
+        add_field(body, boundary, "language", language);
     buf_addf(body,
              "--%s\r\nContent-Disposition: form-data; name=\"file\"; filename=\"speech.wav\"\r\n"
              "Content-Type: audio/wav\r\n\r\n",

@@ -17,7 +17,10 @@ struct turns;
 struct turns_config {
     backend_event_fn *event;
     void *user;
+    enum backend_task task; /* TRANSCRIBE: there are no replies, and what is being said is told bit
+                               by bit; TRANSLATE: no turn knows of the one before */
     const char *instructions;
+    const char *lead; /* what the language model is told in front of the user's words, or NULL */
     bool speak;
     int max_tokens;
 };
@@ -25,9 +28,11 @@ struct turns_config {
 int turns_new(struct turns **out, const struct turns_config *config); /* -ENOMEM */
 void turns_free(struct turns *ts); /* after the engines were closed; NULL is fine */
 
-/* The engines that work now; replaced when the ladder steps down. NULL while loading: turns wait.
- * Without speech-to-text what is heard has no words, and so has what another one was still at. */
-void turns_engines(struct turns *ts, struct engine *stt, struct engine *llm, struct engine *tts);
+/* The engines that work now; replaced when the ladder steps down. Turns are heard at once, and wait
+ * with all else until `ready`. Without speech-to-text what is heard has no words, and so has what
+ * another one was still at. */
+void turns_engines(struct turns *ts, bool ready, struct engine *stt, struct engine *llm,
+                   struct engine *tts);
 
 void turns_on_listen(struct turns *ts, const struct listen_event *ev);
 void turns_on_stt(struct turns *ts, const struct engine_event *ev);

@@ -283,18 +283,20 @@ static const struct engine_ops worker_ops = {
 
 static int copy_config(struct worker *w, const struct engine_config *config)
 {
-    const char *from[] = {config->model, config->name, config->api_key};
-    const char **to[] = {&w->config.model, &w->config.name, &w->config.api_key};
+    const char *from[] = {config->model, config->name, config->api_key, config->language};
+    const char **to[] = {&w->config.model, &w->config.name, &w->config.api_key,
+                         &w->config.language};
+    const size_t count = sizeof from / sizeof *from;
     size_t n = 1;
     char *at;
 
     w->config = *config;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < count; i++)
         n += from[i] != NULL ? strlen(from[i]) + 1 : 0;
     at = w->strings = malloc(n);
     if (at == NULL)
         return -ENOMEM;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < count; i++)
         *to[i] = from[i] != NULL ? copy_string(&at, from[i]) : NULL;
     return 0;
 }

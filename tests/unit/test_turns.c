@@ -21,10 +21,11 @@ struct script {
 struct stage {
     struct turns *turns;
     struct script stt, llm, tts;
-    struct buf asked;  /* what the engines were asked for */
-    struct buf events; /* what the session was told */
-    bool forgetful;    /* the session forgets as soon as it hears something */
-    bool impatient;    /* ... and cancels each reply at its first words, or when something fails */
+    struct buf asked;   /* what the engines were asked for */
+    struct buf events;  /* what the session was told */
+    uint64_t at, until; /* of the last turn heard */
+    bool forgetful;     /* the session forgets as soon as it hears something */
+    bool impatient;     /* ... and cancels each reply at its first words, or when something fails */
 };
 
 static int submit(struct engine *g, const struct engine_request *r)
@@ -63,7 +64,10 @@ static void on_event(void *user, const struct backend_event *ev)
         buf_adds(&st->events, "stopped ");
         break;
     case BACKEND_HEARD:
-        buf_addf(&st->events, "heard%s(%s) ", ev->committed ? "!" : "", ev->text);
+        buf_addf(&st->events, "heard%s%s(%s) ", ev->late ? "-late" : "", ev->committed ? "!" : "",
+                 ev->text);
+        st->at = ev->at;
+        st->until = ev->until;
         if (st->forgetful)
             turns_forget(st->turns);
         break;
@@ -89,20 +93,27 @@ static void on_event(void *user, const struct backend_event *ev)
     case BACKEND_GLANCED:
         buf_addf(&st->events, "glanced(%s) ", ev->text);
         break;
+    case BACKEND_HEARD_PART:
+        buf_addf(&st->events, "part(%s) ", ev->text);
+        break;
     case BACKEND_READY:
     case BACKEND_NOTICE:
-    case BACKEND_HEARD_PART:
     case BACKEND_USAGE:
     case BACKEND_LINK:
         break;
     }
 }
 
-static int setup(void **state)
+static int open_stage(void **state, enum backend_task task)
 {
     struct stage *st = calloc(1, sizeof *st);
-    struct turns_config config = {
-        .event = on_event, .user = st, .instructions = "be kind", .speak = true, .max_tokens = 10};
+    struct turns_config config = {.event = on_event,
+                                  .user = st,
+                                  .task = task,
+                                  .instructions = "be kind",
+                                  .lead = task == BACKEND_TRANSLATE ? "in Latin: " : NULL,
+                                  .speak = true,
+                                  .max_tokens = 10};
 
     st->stt = (struct script){{&ops}, "stt", st, 0};
     st->llm = (struct script){{&ops}, "llm", st, 0};
@@ -110,8 +121,26 @@ static int setup(void **state)
     *state = st;
     if (turns_new(&st->turns, &config) < 0)
         return -1;
-    turns_engines(st->turns, &st->stt.engine, &st->llm.engine, &st->tts.engine);
+    if (task == BACKEND_TRANSCRIBE)
+        turns_engines(st->turns, true, &st->stt.engine, NULL, NULL);
+    else
+        turns_engines(st->turns, true, &st->stt.engine, &st->llm.engine, &st->tts.engine);
     return 0;
+}
+
+static int setup(void **state)
+{
+    return open_stage(state, BACKEND_CONVERSE);
+}
+
+static int setup_transcribe(void **state)
+{
+    return open_stage(state, BACKEND_TRANSCRIBE);
+}
+
+static int setup_translate(void **state)
+{
+    return open_stage(state, BACKEND_TRANSLATE);
 }
 
 static int teardown(void **state)
@@ -443,12 +472,12 @@ static void nothing_is_asked_of_a_model_that_is_not_loaded(void **state)
 {
     struct stage *st = *state;
 
-    turns_engines(st->turns, &st->stt.engine, NULL, NULL);
+    turns_engines(st->turns, false, &st->stt.engine, NULL, NULL);
     piece(st, false);
     listened(st, LISTEN_TURN, true);
     transcribed(st, "Early.");
     SAW(&st->asked, "stt ");
-    turns_engines(st->turns, &st->stt.engine, &st->llm.engine, &st->tts.engine);
+    turns_engines(st->turns, true, &st->stt.engine, &st->llm.engine, &st->tts.engine);
     turns_advance(st->turns);
     SAW(&st->asked, "llm[Early.] ");
 }
@@ -458,11 +487,11 @@ static void speech_to_text_may_be_replaced_while_it_is_busy(void **state)
     struct stage *st = *state;
     struct script other = {{&ops}, "other", st, 0};
 
-    turns_engines(st->turns, &st->stt.engine, NULL, NULL);
+    turns_engines(st->turns, false, &st->stt.engine, NULL, NULL);
     piece(st, false);
-    turns_engines(st->turns, NULL, NULL, NULL);
+    turns_engines(st->turns, false, NULL, NULL, NULL);
     piece(st, false);
-    turns_engines(st->turns, &other.engine, &st->llm.engine, &st->tts.engine);
+    turns_engines(st->turns, true, &other.engine, &st->llm.engine, &st->tts.engine);
     assert_int_equal(turns_waiting(st->turns), 0);
     piece(st, false);
     listened(st, LISTEN_TURN, true);
@@ -536,6 +565,132 @@ static void a_session_may_cancel_when_the_voice_fails(void **state)
                      "error(hoarse) done1-cancelled ");
 }
 
+/* --- other tasks */
+
+static void part(struct stage *st)
+{
+    static const int16_t pcm[160];
+
+    turns_on_listen(st->turns, &(struct listen_event){
+                                   .type = LISTEN_PIECE, .pcm = pcm, .count = 160, .part = true});
+}
+
+static void a_transcription_asks_for_no_reply(void **state)
+{
+    struct stage *st = *state;
+
+    piece(st, false);
+    transcribed(st, "What time is it?");
+    listened(st, LISTEN_TURN, false);
+    SAW(&st->events, "stopped heard-late(What time is it?) ");
+    listened(st, LISTEN_TURN, true);
+    SAW(&st->events, "stopped heard-late!() ");
+    SAW(&st->asked, "stt ");
+}
+
+static void a_turn_says_where_it_was(void **state)
+{
+    static const int16_t pcm[160];
+    struct stage *st = *state;
+    struct listen_event ev = {
+        .type = LISTEN_PIECE, .pcm = pcm, .count = 160, .at = 1000, .until = 1100};
+
+    turns_on_listen(st->turns, &ev);
+    transcribed(st, "One.");
+    ev.at = 2000;
+    ev.until = 2100;
+    turns_on_listen(st->turns, &ev);
+    transcribed(st, "Two.");
+    turns_on_listen(st->turns, &(struct listen_event){.type = LISTEN_TURN, .at = 2090});
+    assert_int_equal(st->at, 1000);
+    assert_int_equal(st->until, 2090);
+}
+
+static void what_is_being_said_is_shown_bit_by_bit(void **state)
+{
+    struct stage *st = *state;
+
+    part(st);
+    transcribed(st, "What");
+    part(st);
+    transcribed(st, "What time");
+    piece(st, true);
+    transcribed(st, "What time is it?");
+    SAW(&st->events, "part(What) part(What time) part(What time is it?) ");
+    listened(st, LISTEN_RESUMED, false);
+    part(st);
+    transcribed(st, "What time is it there?");
+    SAW(&st->events, "part(What time is it there?) ");
+}
+
+static void nobody_looks_ahead_while_something_waits(void **state)
+{
+    struct stage *st = *state;
+
+    piece(st, false);
+    part(st);
+    SAW(&st->asked, "stt ");
+    transcribed(st, "Yes.");
+    SAW(&st->events, "");
+}
+
+static void a_part_gives_way_to_its_piece(void **state)
+{
+    struct stage *st = *state;
+    uint32_t id;
+
+    part(st);
+    id = st->stt.last_id;
+    piece(st, false);
+    SAW(&st->asked, "stt stt -stt ");
+    turns_on_stt(st->turns, &(struct engine_event){.type = ENGINE_TEXT, .id = id, .text = "Wh"});
+    turns_on_stt(st->turns, &(struct engine_event){.type = ENGINE_DONE, .id = id});
+    listened(st, LISTEN_TURN, false);
+    transcribed(st, "What?");
+    SAW(&st->events, "stopped heard-late(What?) ");
+    assert_int_equal(turns_waiting(st->turns), 0);
+}
+
+static void a_turn_of_which_there_was_only_a_part_ends(void **state)
+{
+    struct stage *st = *state;
+
+    part(st);
+    listened(st, LISTEN_TURN, true);
+    SAW(&st->events, "stopped heard-late!() ");
+    transcribed(st, "What?");
+    SAW(&st->events, "");
+}
+
+static void no_translation_knows_of_the_one_before(void **state)
+{
+    struct stage *st = *state;
+
+    turns_text(st->turns, "Hello.");
+    turns_advance(st->turns);
+    SAW(&st->asked, "llm[in Latin: Hello.] ");
+    wrote(st, "Ave.");
+    wrote_all(st);
+    spoke(st, st->tts.last_id, 100);
+    turns_text(st->turns, "Good bye.");
+    turns_advance(st->turns);
+    SAW(&st->asked, "tts(Ave.) llm[in Latin: Good bye.] ");
+    SAW(&st->events, "heard!(Hello.) reply1 text(Ave.) audio100 done1 heard!(Good bye.) reply2 ");
+}
+
+static void a_translation_that_is_taken_back_leaves_no_trace(void **state)
+{
+    struct stage *st = *state;
+
+    piece(st, true);
+    transcribed(st, "Hello.");
+    listened(st, LISTEN_RESUMED, false);
+    piece(st, false);
+    transcribed(st, "Hello, you.");
+    listened(st, LISTEN_TURN, false);
+    SAW(&st->asked, "stt llm[in Latin: Hello.] -llm stt llm[in Latin: Hello, you.] ");
+}
+
 static void waiting_speech_is_counted_until_it_is_transcribed(void **state)
 {
     struct stage *st = *state;
@@ -546,7 +701,9 @@ static void waiting_speech_is_counted_until_it_is_transcribed(void **state)
     assert_int_equal(turns_waiting(st->turns), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f)       cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TRANSCRIBE(f) cmocka_unit_test_setup_teardown(f, setup_transcribe, teardown)
+#define TRANSLATE(f)  cmocka_unit_test_setup_teardown(f, setup_translate, teardown)
 
 int main(void)
 {
@@ -574,6 +731,14 @@ int main(void)
         TEST(a_session_may_cancel_while_it_is_told_something),
         TEST(a_session_may_cancel_when_the_voice_fails),
         TEST(waiting_speech_is_counted_until_it_is_transcribed),
+        TRANSCRIBE(a_transcription_asks_for_no_reply),
+        TRANSCRIBE(a_turn_says_where_it_was),
+        TRANSCRIBE(what_is_being_said_is_shown_bit_by_bit),
+        TRANSCRIBE(nobody_looks_ahead_while_something_waits),
+        TRANSCRIBE(a_part_gives_way_to_its_piece),
+        TRANSCRIBE(a_turn_of_which_there_was_only_a_part_ends),
+        TRANSLATE(no_translation_knows_of_the_one_before),
+        TRANSLATE(a_translation_that_is_taken_back_leaves_no_trace),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
