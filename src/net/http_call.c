@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "net/easy.h"
 #include "net/http_error.h"
 
 enum {
@@ -91,29 +92,17 @@ bool http_call_wants_pieces(const struct http_call *c)
     return c->data != NULL && c->http_status / 100 == 2;
 }
 
-/* What the server echoes must not hold what we sent in confidence. */
-static void redact(const struct http_call *c, char *s)
-{
-    for (const struct curl_slist *l = c->headers; l != NULL; l = l->next) {
-        const char *value = strchr(l->data, ':');
-        const char *word = value != NULL ? strrchr(value, ' ') : NULL;
-
-        if (word != NULL && strncasecmp(l->data, "content-type:", 13) != 0)
-            http_error_redact(s, word + 1);
-    }
-}
-
 static int describe_status(struct http_call *c, struct err *e)
 {
     char words[HTTP_ERROR_WORDS], location[HTTP_CALL_SHOWN_URL] = "";
     char *to = NULL;
 
     if (c->in.len > 0) {
-        redact(c, c->in.data);
+        easy_redact(c->headers, c->in.data);
         c->in.len = strlen(c->in.data);
     }
     http_error_words(words, buf_str(&c->in), c->in.len);
-    redact(c, words);
+    easy_redact(c->headers, words);
     if (c->http_status / 100 == 3 && c->easy != NULL)
         curl_easy_getinfo(c->easy, CURLINFO_REDIRECT_URL, &to);
     if (to != NULL)
@@ -165,48 +154,28 @@ static bool is_harmless(const char *header)
     return false;
 }
 
-static int add_header(struct http_call *c, const char *header)
-{
-    struct curl_slist *l = curl_slist_append(c->headers, header);
-
-    if (l == NULL)
-        return -ENOMEM;
-    c->headers = l;
-    return 0;
-}
-
+/* Those of the body come last. */
 static int add_headers(struct http_call *c, const struct http_request *r, bool *harmless,
                        struct err *e)
 {
     char type[256];
-    int rc = 0;
+    /* Waiting for a "100 Continue" costs a second with servers that do not know it. */
+    const char *body[] = {type, "Expect:", NULL};
+    int rc = easy_headers(&c->headers, r->headers, c->url, e);
 
     *harmless = true;
-    for (size_t i = 0; r->headers != NULL && r->headers[i] != NULL && rc == 0; i++) {
-        const char *header = r->headers[i];
-
-        /* The value may be a secret: the message does not hold it. */
-        if (strpbrk(header, "\r\n") != NULL || strchr(header, ':') == NULL)
-            return err_set(e, STATUS_USAGE, -EINVAL,
-                           "cannot send a request to '%s': header %zu has a line break or no colon",
-                           c->url, i + 1);
-        *harmless = *harmless && is_harmless(header);
-        rc = add_header(c, header);
-    }
-    if (rc == 0 && r->body != NULL) {
-        snprintf(type, sizeof type, "Content-Type: %s",
-                 r->content_type != NULL ? r->content_type : "application/json");
-        rc = add_header(c, type);
-        /* Waiting for a "100 Continue" costs a second with servers that do not know it. */
-        if (rc == 0)
-            rc = add_header(c, "Expect:");
-    }
-    return rc < 0 ? err_set(e, STATUS_FAILED, rc, "out of memory in a request to '%s'", c->url) : 0;
+    for (const struct curl_slist *l = c->headers; l != NULL; l = l->next)
+        *harmless = *harmless && is_harmless(l->data);
+    snprintf(type, sizeof type, "Content-Type: %s",
+             r->content_type != NULL ? r->content_type : "application/json");
+    if (rc == 0 && r->body != NULL)
+        rc = easy_headers(&c->headers, body, c->url, e);
+    return rc;
 }
 
 /* Each returns nonzero when an option was refused. */
 
-static unsigned set_callbacks(struct http_call *c)
+static unsigned set_call(struct http_call *c)
 {
     CURL *easy = c->easy;
     unsigned bad = 0;
@@ -222,41 +191,8 @@ static unsigned set_callbacks(struct http_call *c)
     bad |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
     bad |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, c);
     bad |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->detail);
-    return bad;
-}
-
-static unsigned set_transport(struct http_call *c, const struct http_request *r)
-{
-    CURL *easy = c->easy;
-    unsigned bad = 0;
-
-    bad |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    /* Without it, ending a call while its name is being resolved waits for the resolver. */
-    bad |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_ms);
-    bad |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    bad |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    bad |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "hullo/" HULLO_VERSION);
     bad |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, c->headers);
-    bad |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    bad |= curl_easy_setopt(easy, CURLOPT_URL, r->url);
-    return bad;
-}
-
-/* libcurl itself does not look at these variables, the curl program does. */
-static unsigned set_trust(CURL *easy, const char *cacert)
-{
-    const char *dir = NULL;
-    unsigned bad = 0;
-
-    if (cacert == NULL && (cacert = getenv("CURL_CA_BUNDLE")) == NULL) {
-        dir = getenv("SSL_CERT_DIR");
-        cacert = getenv("SSL_CERT_FILE");
-    }
-    if (cacert != NULL && cacert[0] != '\0')
-        bad |= curl_easy_setopt(easy, CURLOPT_CAINFO, cacert);
-    if (dir != NULL && dir[0] != '\0')
-        bad |= curl_easy_setopt(easy, CURLOPT_CAPATH, dir);
     return bad;
 }
 
@@ -275,19 +211,6 @@ static unsigned set_method(CURL *easy, const struct http_request *r, bool follow
         bad |= curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, tls ? "https" : "http,https");
     }
     return bad;
-}
-
-static bool is_http(const char *url)
-{
-    CURLU *u = curl_url();
-    char *scheme = NULL;
-    bool ok = u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-              curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-              (strcasecmp(scheme, "http") == 0 || strcasecmp(scheme, "https") == 0);
-
-    curl_free(scheme);
-    curl_url_cleanup(u);
-    return ok;
 }
 
 static void fill_in(struct http_call *c, const struct http_request *r)
@@ -314,7 +237,7 @@ int http_call_new(struct http_call **out, const struct http_request *r, struct e
     if (c == NULL)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
     fill_in(c, r);
-    if (!is_http(r->url)) {
+    if (!easy_is_http(r->url)) {
         rc = err_set(e, STATUS_USAGE, -EINVAL,
                      "cannot use '%s': write an address such as http://localhost:8080", c->url);
         goto failed;
@@ -323,8 +246,8 @@ int http_call_new(struct http_call **out, const struct http_request *r, struct e
     if (rc < 0)
         goto failed;
     c->easy = curl_easy_init();
-    if (c->easy == NULL || set_callbacks(c) != 0 || set_transport(c, r) != 0 ||
-        set_trust(c->easy, r->cacert) != 0 || set_method(c->easy, r, follow) != 0) {
+    if (c->easy == NULL || set_call(c) != 0 || easy_set_transport(c->easy, r->url) != 0 ||
+        easy_set_trust(c->easy, r->cacert) != 0 || set_method(c->easy, r, follow) != 0) {
         rc = err_set(e, STATUS_FAILED, -ENOMEM, "cannot start a request to '%s': out of memory",
                      c->url);
         goto failed;
