@@ -90,3 +90,20 @@ unsigned easy_set_trust(CURL *easy, const char *cacert)
         bad |= curl_easy_setopt(easy, CURLOPT_CAPATH, dir);
     return bad;
 }
+
+int easy_judge(struct err *e, CURL *easy, const char *url, CURLcode result, const char *detail)
+{
+    long os_errno = 0, proxy_status = 0, proxy_verify = 0;
+
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
+    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+    curl_easy_getinfo(easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &proxy_verify);
+    if (result == CURLE_PEER_FAILED_VERIFICATION && proxy_verify != 0)
+        return err_set(e, STATUS_NETWORK, -EACCES,
+                       "cannot trust the proxy on the way to '%s': %s; name its CA file in "
+                       "CURL_CA_BUNDLE",
+                       url, detail);
+    if (proxy_status >= 300)
+        return http_error_proxy(e, url, (int)proxy_status);
+    return http_error_transport(e, url, result, detail, os_errno);
+}

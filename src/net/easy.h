@@ -29,4 +29,7 @@ unsigned easy_set_transport(CURL *easy, const char *url);
  * SSL_CERT_FILE), or else the system's. Proxies are always held against the latter. */
 unsigned easy_set_trust(CURL *easy, const char *cacert);
 
+/* No answer came, or not all of it: as http_error_transport, or what a proxy on the way said. */
+int easy_judge(struct err *e, CURL *easy, const char *url, CURLcode result, const char *detail);
+
 #endif

@@ -113,10 +113,7 @@ static int describe_status(struct http_call *c, struct err *e)
 /* Why the call ended, as code and message. */
 int http_call_judge(struct http_call *c, struct err *e)
 {
-    long os_errno = 0;
-
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &c->http_status);
-    curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &os_errno);
     switch (c->why) {
     case HTTP_CALL_UNWANTED:
         return err_set(e, STATUS_FAILED, -ECANCELED, "the answer of '%s' was not read to its end",
@@ -133,7 +130,7 @@ int http_call_judge(struct http_call *c, struct err *e)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory in a request to '%s'", c->url);
     case HTTP_CALL_NOT_ENDED:
         if (c->result != CURLE_OK)
-            return http_error_transport(e, c->url, c->result, c->detail, os_errno);
+            return easy_judge(e, c->easy, c->url, c->result, c->detail);
         break;
     case HTTP_CALL_ENOUGH:
         break;

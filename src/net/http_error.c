@@ -37,7 +37,7 @@ void http_error_url(char *out, size_t size, const char *url)
     CURLU *u = curl_url();
     const char *at;
 
-    if (u == NULL || curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
+    if (u == NULL || curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
         !url_parts(out, size, u)) {
         /* Not an address: what stands before an @ may still be a password. */
         at = strrchr(url, '@');
@@ -127,6 +127,15 @@ static int unreachable(struct err *e, const char *url, const char *detail, long 
         detail[0] != '\0' ? detail : "no connection");
 }
 
+static const char *advice_on_trust(const char *detail)
+{
+    if (strstr(detail, "expired") != NULL || strstr(detail, "not yet valid") != NULL)
+        return "its operator has to renew it, if the clock of this machine is right";
+    if (strstr(detail, "subject") != NULL)
+        return "check the address";
+    return "name its CA file in CURL_CA_BUNDLE";
+}
+
 int http_error_transport(struct err *e, const char *url, CURLcode result, const char *detail,
                          long os_errno)
 {
@@ -152,13 +161,12 @@ int http_error_transport(struct err *e, const char *url, CURLcode result, const 
             "cannot connect to '%s': no answer in time; check the address and the network", url);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-        return err_set(e, net, -EACCES,
-                       "cannot trust the server '%s': %s; name its CA file in CURL_CA_BUNDLE", url,
-                       detail);
+        return err_set(e, net, -EACCES, "cannot trust the server '%s': %s; %s", url, detail,
+                       advice_on_trust(detail));
     case CURLE_SSL_CONNECT_ERROR:
         return err_set(e, net, -EPROTO,
-                       "cannot speak TLS with '%s': %s; if the server has none, write http://", url,
-                       detail);
+                       "cannot speak TLS with '%s': %s; if the server has none, write %s://", url,
+                       detail, strncmp(url, "ws", 2) == 0 ? "ws" : "http");
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
         return err_set(e, net, -EPROTO, "'%s' does not answer in HTTP: check the address", url);
@@ -176,6 +184,17 @@ int http_error_transport(struct err *e, const char *url, CURLcode result, const 
     default:
         return err_set(e, net, -EIO, "the request to '%s' failed: %s", url, detail);
     }
+}
+
+int http_error_proxy(struct err *e, const char *url, int http_status)
+{
+    const char *advice = "; check the variables http_proxy, https_proxy, all_proxy and no_proxy";
+
+    if (http_status == 407)
+        advice = ": it wants a name and a password; write http://NAME:PASSWORD@HOST:PORT into the "
+                 "variable https_proxy (http_proxy where there is no TLS)";
+    return err_set(e, STATUS_NETWORK, http_status == 407 ? -EACCES : -ECONNREFUSED,
+                   "the proxy on the way to '%s' answered HTTP %d%s", url, http_status, advice);
 }
 
 static const char *advice(int http_status)

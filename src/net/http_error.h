@@ -30,6 +30,9 @@ void http_error_redact(char *s, const char *secret);
 int http_error_transport(struct err *e, const char *url, CURLcode result, const char *detail,
                          long os_errno);
 
+/* A proxy would not connect to the address. STATUS_NETWORK. */
+int http_error_proxy(struct err *e, const char *url, int http_status);
+
 /* An answer other than 2xx. location: where it redirects to, "" when it does not. */
 int http_error_status(struct err *e, const char *url, int http_status, const char *location,
                       const char *words);
