@@ -15,7 +15,7 @@ class Client:
         context = ssl.create_default_context(cafile=ep.cacert) if ep.tls else None
         headers = headers or {"Authorization": f"Bearer {ep.script.key}"}
         self.manager = connect((url or ep.url) + (f"?{words}" if words else ""), additional_headers=headers, ssl=context,
-                               max_size=None, open_timeout=5, close_timeout=1)
+                               max_size=None, open_timeout=5, close_timeout=0.2)
         self.ws = self.manager.__enter__()
         self.events = []
 

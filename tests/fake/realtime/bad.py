@@ -76,4 +76,5 @@ EVENTS = {
 
 def huge(size=100_000_000):
     """A message that is valid and far too long."""
-    return '{"type": "response.output_audio.delta", "delta": "' + "A" * (size - 60) + '"}'
+    head, tail = '{"type": "response.output_audio.delta", "delta": "', '"}'
+    return head + "A" * (size - len(head) - len(tail)) + tail

@@ -70,8 +70,7 @@ class Connection:
         if how:
             self.note("fault", what=how.what, at="request")
         if how and how.what == "status":
-            status, headers, body = (*how.value, b"") if isinstance(how.value, tuple) else (how.value, {}, b"")
-            self.refuse(status, headers, body)
+            self.refuse(*(how.value if isinstance(how.value, tuple) else (how.value,)))
             return False
         if refusal := self.endpoint.judge(self):
             self.refuse(*refusal)

@@ -149,8 +149,7 @@ class Endpoint:
         await self.unlisten()
         for c in self.connections:
             c.finish()
-            if not c.wire.over:
-                c.wire.transport.abort()
+            c.wire.transport.abort()
         await asyncio.sleep(0)
 
     def accepted(self, wire):

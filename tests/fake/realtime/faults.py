@@ -11,7 +11,7 @@ Points of a connection, in order:
 
 What may happen there (`what`; `value` is what the description names):
 
-    rst, fin        the TCP connection is reset, or closed without a close frame
+    rst, fin        the TCP connection is reset (what the program has not read yet is lost), or closed without a close frame
     close           a close frame: value is the code, or (code, reason)
     hang            half-open: everything is swallowed, also pings, nothing is sent any more
     deaf            nothing is read any more (the program's sends back up), sending goes on

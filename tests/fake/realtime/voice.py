@@ -92,6 +92,7 @@ class Voice:
         try:
             what = self.input.append(event.get("audio"))
         except BadAudio as error:
+            self.connection.endpoint.violation(self.connection, f"audio that is none: {error}")
             await self.refuse(event, f"Invalid 'audio'. Expected base64-encoded audio bytes: {error}", "invalid_value",
                               "audio")
             return

@@ -100,6 +100,8 @@ class Wire(asyncio.Protocol):
     async def next(self):
         """A Request first, then (stamp, Opcode, bytes) of each message. Gone at the end."""
         item = await self.incoming.get()
+        while self.deaf and item is not None:  # it had come before the hang
+            item = await self.incoming.get()
         if item is None:
             self.incoming.put_nowait(None)
             raise Gone("the connection ended")
@@ -125,7 +127,7 @@ class Wire(asyncio.Protocol):
         """The 101. spoil: a header field that is changed ((name, value)); head_only: send that many bytes of it."""
         response = self.protocol.accept(request)
         if response.status_code == 101 and spoil:
-            del response.headers[spoil[0]]
+            response.headers.pop(spoil[0], None)
             response.headers[spoil[0]] = spoil[1]
         if head_only:
             self.write(response.serialize()[:head_only])
@@ -178,12 +180,14 @@ class Wire(asyncio.Protocol):
     def fin(self):
         """The end of the TCP stream, without a close frame."""
         if not self.over:
+            self.over = True
             self.transport.close()
 
     def rst(self):
         if not self.over:
             sock = self.transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.over = True
             self.transport.abort()
 
     def hang(self):
