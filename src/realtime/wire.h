@@ -29,8 +29,10 @@ enum wire_event_type {
     WIRE_SPEECH_STARTED, /* .ms: in the audio since the connection began; -1: not told. .item */
     WIRE_SPEECH_STOPPED, /* .ms, .item */
     WIRE_COMMITTED,      /* .item: the audio so far is a turn of the user's */
-    WIRE_HEARD_PART,     /* .item, .text: the next piece of a turn's words */
-    WIRE_HEARD,          /* .item, .text: all of a turn's words; replaces the pieces */
+    WIRE_HEARD_PART,     /* .item, .text: the next piece of a turn's words; .anew: in place of the
+                            pieces so far */
+    WIRE_HEARD,          /* .item, .text: all of a turn's words; replaces the pieces. Of the same
+                            turn once more: words that came late are in it besides */
     WIRE_HEARD_FAILED,   /* .item, .error: its words will never be known */
     WIRE_REPLY_STARTED,  /* .reply */
     WIRE_REPLY_TEXT,     /* .reply, .item, .text: the next piece of what it says */
@@ -65,6 +67,7 @@ struct wire_event {
     enum wire_event_type type;
     const char *item, *reply; /* "" when none was told */
     const char *text;         /* UTF-8, cleaned; "" rather than NULL */
+    bool anew;
     double ms;
     const int16_t *samples; /* borrowed */
     size_t count;
@@ -96,6 +99,7 @@ struct wire_caps {
                          else the model alone decides when to speak */
     bool cancels;     /* cancel and truncate exist; else only our loudspeaker can be silenced */
     bool writes;      /* user_text, assistant_text: a conversation can be written into a session */
+    bool early;       /* ... before start, and only then; later user_text is a question */
     bool audio_turns; /* user_audio: a whole turn at once */
     bool resumes;     /* by handle */
     bool detects;     /* ends turns by itself, if it is told to */
