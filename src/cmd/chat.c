@@ -8,8 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/budget.h"
 #include "cmd/leave.h"
 #include "cmd/setup.h"
+#include "cmd/slash.h"
 #include "ui/keys.h"
 #include "ui/stop.h"
 #include "ui/view.h"
@@ -30,6 +32,10 @@ struct chat {
     struct listening listening;
     struct session *session;
     struct view view;
+    struct budget budget;
+    struct err over; /* the budget is spent: ends when the answer in hand has */
+    bool is_over;
+    bool remote; /* the model is somewhere else */
     bool ready;
     bool asked; /* a line was sent and its reply has not begun */
     int signum;
@@ -50,14 +56,33 @@ static void maybe_leave(struct chat *c)
 
 /* --- keys */
 
+/* "/effort high" */
+static void change_setting(struct chat *c, const char *line)
+{
+    struct backend_settings settings;
+    struct err error;
+
+    if (slash_take(c->app->options, line, &error) < 0) {
+        log_error(c->app->log, "%s", error.text);
+        return;
+    }
+    setup_settings(&settings, c->app->options, c->remote);
+    if (session_adjust(c->session, &settings, &error) < 0)
+        log_error(c->app->log, "%s", error.text);
+    else
+        log_info(c->app->log, "from here on: %s", line + 1);
+}
+
 /* Enter stops the answer; a line with words is a turn in writing. */
 static void on_line(struct chat *c, char *text)
 {
     text_clean(text);
     if (text_blank(text)) {
         session_stop(c->session);
+    } else if (slash_is_setting(text)) {
+        change_setting(c, text);
     } else {
-        c->asked = session_text(c->session, text) == 0;
+        c->asked = session_text(c->session, text + (text[0] == '/')) == 0;
         if (!c->asked)
             log_error(c->app->log, "out of memory: what you wrote is lost");
     }
@@ -241,9 +266,24 @@ static void greet(struct chat *c)
     tell_how(c);
 }
 
+/* Politely: who is in the middle of an answer hears its end. */
+static void on_spent(void *user, const struct err *why)
+{
+    struct chat *c = user;
+
+    c->over = *why;
+    c->is_over = true;
+    if (!session_replying(c->session))
+        leave(c);
+}
+
 /* Nothing is owed to the last line any more. */
 static void go_on(struct chat *c)
 {
+    if (c->is_over) {
+        leave(c);
+        return;
+    }
     if (c->has_keys)
         take_lines(c);
     maybe_leave(c);
@@ -253,17 +293,28 @@ static void on_session(void *user, const struct session_event *ev)
 {
     struct chat *c = user;
 
+    c->view.usd = c->remote ? budget_usd(&c->budget) : 0;
     view_show(&c->view, ev);
     switch (ev->type) {
+    case SESSION_USAGE:
+        budget_usage(&c->budget, &ev->usage);
+        break;
+    case SESSION_SPEECH:
+    case SESSION_REPLY_TEXT:
+    case SESSION_REPLY_SOUND:
+        budget_alive(&c->budget);
+        break;
     case SESSION_READY:
         greet(c);
         break;
     case SESSION_HEARD:
+        budget_alive(&c->budget);
         c->asked &= !ev->committed;
         if (ev->committed && ev->text[0] == '\0') /* no reply to wait for */
             go_on(c);
         break;
     case SESSION_REPLY_DONE:
+        budget_alive(&c->budget);
         c->signum = 0;
         go_on(c);
         break;
@@ -274,13 +325,9 @@ static void on_session(void *user, const struct session_event *ev)
         }
         break;
     case SESSION_NOTICE:
-    case SESSION_SPEECH:
-    case SESSION_REPLY_TEXT:
     case SESSION_REPLY_AUDIO:
     case SESSION_HEARD_PART:
-    case SESSION_USAGE:
     case SESSION_LINK:
-    case SESSION_REPLY_SOUND:
         break;
     }
 }
@@ -302,6 +349,12 @@ static int open_session(struct chat *c, const struct models *models, struct err 
     config.sound.capture = config.sound.playback = true;
     config.backend_config.speak = true;
     config.backend_config.turn_detection = !config.push_to_talk;
+    c->remote = c->view.late = config.backend_config.endpoint_count > 0;
+    rc = budget_open(&c->budget, c->app, &c->loop, c->remote ? setup_model(&config) : NULL, e);
+    c->budget.spent = on_spent;
+    c->budget.user = c;
+    if (rc < 0)
+        return rc;
     return session_open(&c->session, &config, e);
 }
 
@@ -310,6 +363,10 @@ static enum status outcome(const struct chat *c, struct err *e)
     if (c->fatal.status != STATUS_DONE) {
         *e = c->fatal;
         return c->fatal.status;
+    }
+    if (c->is_over) {
+        *e = c->over;
+        return c->over.status;
     }
     if (c->signum == 0)
         return STATUS_DONE;
@@ -340,6 +397,7 @@ static enum status talk(struct chat *c, const struct models *models, struct err 
     } else {
         uv_run(&c->loop, UV_RUN_DEFAULT);
         status = outcome(c, e);
+        view_sum_up(&c->view);
     }
     /* Models that are still being loaded are not waited for. */
     if (c->signum != 0 || (c->keys_ended && !c->ready)) {
@@ -348,6 +406,7 @@ static enum status talk(struct chat *c, const struct models *models, struct err 
         leave_now(c->app, status, e);
     }
     session_close(c->session);
+    budget_close(&c->budget);
     stop_close(&c->stop);
     keys_close(&c->keyboard);
     if (c->has_keys)

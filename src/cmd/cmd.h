@@ -33,7 +33,7 @@ struct registry {
 struct app {
     const struct registry *registry;
     const struct log *log;
-    const struct options *options;
+    struct options *options;     /* a conversation may change some (slash.h) */
     const struct config *config; /* NULL for a command that does not take OPT_CONFIG */
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd/fetch.h"
+#include "conf/endpoint.h"
 #include "dsp/vad.h"
 #include "util/path.h"
 
@@ -76,6 +77,50 @@ void setup_listening_free(struct listening *l)
     *l = (struct listening){0};
 }
 
+/* For an endpoint a reply is as long as its own settings allow, unless the user said otherwise. */
+static int max_tokens(const struct options *o, bool remote)
+{
+    if (remote && options_origin(o, OPT_MAX_TOKENS) <= ORIGIN_DEFAULT)
+        return 0;
+    return (int)options_number(o, OPT_MAX_TOKENS);
+}
+
+static enum backend_turns turns(const char *name)
+{
+    if (name == NULL)
+        return BACKEND_TURNS_OWN;
+    if (strcmp(name, "server") == 0)
+        return BACKEND_TURNS_SERVER;
+    return strcmp(name, "semantic") == 0 ? BACKEND_TURNS_SEMANTIC : BACKEND_TURNS_CLIENT;
+}
+
+void setup_settings(struct backend_settings *out, const struct options *o, bool remote)
+{
+    *out = (struct backend_settings){
+        .instructions = options_text(o, OPT_SYSTEM),
+        .voice = options_text(o, OPT_VOICE),
+        .effort = options_text(o, OPT_EFFORT),
+        .eagerness = options_text(o, OPT_EAGERNESS),
+        .noise = options_text(o, OPT_NOISE_REDUCTION),
+        .language = options_text(o, OPT_LANGUAGE),
+        .to = options_text(o, OPT_TO),
+        .delay = options_text(o, OPT_DELAY),
+        .speed = options_number(o, OPT_SPEED),
+        .retention = options_number(o, OPT_RETENTION),
+        .max_tokens = max_tokens(o, remote),
+        .turns = turns(options_text(o, OPT_TURN_DETECTION)),
+    };
+}
+
+const char *setup_model(const struct session_config *c)
+{
+    const struct endpoint *first = c->backend_config.endpoints;
+
+    if (c->backend_config.endpoint_count == 0)
+        return NULL;
+    return first->model != NULL ? first->model : first->dialect;
+}
+
 int setup_session(struct session_config *c, const struct app *app, const struct models *models,
                   struct err *e)
 {
@@ -85,16 +130,13 @@ int setup_session(struct session_config *c, const struct app *app, const struct 
     c->backend = app->registry->backends[0];
     c->backend_config = (struct backend_config){
         .models = models,
-        .settings = {.instructions = options_text(o, OPT_SYSTEM),
-                     .voice = options_text(o, OPT_VOICE),
-                     .eagerness = options_text(o, OPT_EAGERNESS),
-                     .max_tokens = (int)options_number(o, OPT_MAX_TOKENS)},
         .model = options_text(o, OPT_MODEL),
         .model_path = options_text(o, OPT_LOCAL_MODEL),
         .llm_url = options_text(o, OPT_LLM_URL),
         .stt_url = options_text(o, OPT_STT_URL),
         .api_key = getenv("HULLO_API_KEY"),
     };
+    setup_settings(&c->backend_config.settings, o, false);
     return setup_sound(&c->sound, app, e);
 }
 

@@ -25,6 +25,12 @@ int setup_listening(struct listening *out, struct duplex_config *c, const struct
                     struct err *e);
 void setup_listening_free(struct listening *l);
 
+/* What the options say of a conversation; also in the middle of one. Strings are the options'. */
+void setup_settings(struct backend_settings *out, const struct options *o, bool remote);
+
+/* The model that will be billed: of the first endpoint; NULL: everything is on this machine. */
+const char *setup_model(const struct session_config *c);
+
 /* Fills in the backend, its configuration and setup_sound; the caller decides
  * about speak, turn detection, capture and playback. Strings are the options'. */
 int setup_session(struct session_config *c, const struct app *app, const struct models *models,

@@ -7,6 +7,7 @@
 
 #include "session/session_parts.h"
 #include "session/stopword.h"
+#include "util/clock.h"
 #include "util/text.h"
 
 #define TURN_MS    700 /* a turn shorter than this, with the lead of 300 ms, may be a cough */
@@ -67,6 +68,7 @@ static void speech_stopped(struct session *s, const struct backend_event *ev)
     bool went_on = s->speaking && samples * 1000 / DUPLEX_HZ >= TURN_MS;
 
     s->speech_end_ns = mic_time(&s->mic, ev->at);
+    s->decided_ns = clock_ns();
     s->speaking = false;
     if (s->item == 0 || s->audible || s->cancelled || !s->config.sound.capture)
         return;
@@ -158,6 +160,7 @@ static void on_started(struct session *s, const struct duplex_event *ev)
 {
     if (s->asked_ns != 0)
         s->done.gap_ms = (double)(ev->at_ns - s->asked_ns) / 1e6;
+    s->sounded_ns = ev->at_ns;
     session_tell(s, (struct session_event){.type = SESSION_REPLY_SOUND, .gap_ms = s->done.gap_ms});
 }
 
@@ -387,6 +390,14 @@ void session_forget(struct session *s)
     s->written = 0;
     if (s->config.sound.capture)
         session_listen_again(s, 0);
+}
+
+int session_adjust(struct session *s, const struct backend_settings *settings, struct err *e)
+{
+    if (s->backend->ops->adjust == NULL)
+        return err_set(e, STATUS_USAGE, -ENOTSUP,
+                       "the settings of the local model stand until hullo is started anew");
+    return s->backend->ops->adjust(s->backend, settings, e);
 }
 
 bool session_replying(const struct session *s)

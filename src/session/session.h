@@ -17,6 +17,7 @@
 
 #include "audio/duplex.h"
 #include "backend/backend.h"
+#include "session/latency.h"
 
 struct session;
 
@@ -30,8 +31,8 @@ enum session_event_type {
     SESSION_REPLY_TEXT,  /* .text: the next piece of the reply */
     SESSION_REPLY_AUDIO, /* .samples, .count, .rate_hz: the next piece of its speech */
     SESSION_REPLY_SOUND, /* its first sample reached the loudspeaker; .gap_ms */
-    SESSION_REPLY_DONE,  /* .cancelled, .complete, .text, .heard_ms, .timing, .gap_ms; the user's
-                            turn now */
+    SESSION_REPLY_DONE,  /* .cancelled, .complete, .text, .heard_ms, .timing, .gap_ms, .latency;
+                            the user's turn now */
     SESSION_USAGE,       /* .usage */
     SESSION_LINK,        /* .connected, .text */
     SESSION_ERROR,       /* .error; .fatal: the session is over */
@@ -52,6 +53,7 @@ struct session_event {
     struct backend_timing timing;
     double gap_ms; /* response gap: last speech at the microphone to first sound at the loudspeaker;
                       -1: not known */
+    struct latency_turn latency; /* its parts */
     const struct err *error;
 };
 
@@ -80,6 +82,9 @@ int session_text(struct session *s,
                  const char *text); /* a turn in writing; stops the reply in hand */
 void session_detect_turns(struct session *s, bool on);
 void session_forget(struct session *s); /* the next turn starts a new conversation */
+
+/* Other settings from here on: see backend.h's adjust. */
+int session_adjust(struct session *s, const struct backend_settings *settings, struct err *e);
 
 bool session_replying(const struct session *s); /* a reply is being made or heard */
 void session_stop(

@@ -1,6 +1,7 @@
 /* Whom the microphone is for: the backend, nobody, or who turns out to speak over a reply. Also
  * what the user does with it: push-to-talk and mute. */
 #include "session/session_parts.h"
+#include "util/clock.h"
 
 #define CHUNK     1600 /* samples of microphone audio handed on at a time: 100 ms at most */
 #define ECHO_MS   200  /* for so long a reply hangs in the room after the loudspeaker */
@@ -74,6 +75,7 @@ static void mute(struct session *s)
 void session_talked(struct session *s)
 {
     s->finish = 0;
+    s->decided_ns = clock_ns();
     mic_rest(&s->mic);
     mute(s);
     if (s->backend->ops->commit(s->backend) < 0)

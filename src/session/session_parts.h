@@ -30,6 +30,7 @@ struct session {
     uint64_t speech_start; /* in the backend's samples */
     int64_t speech_end_ns; /* last speech at the microphone, not yet heard as words; 0: not known */
     int64_t asked_ns;      /* the same, of the turn that the reply answers */
+    int64_t decided_ns;    /* the turn's end was told, or we told it */
     unsigned written;      /* turns in writing that the backend has yet to take */
 
     /* the reply */
@@ -39,6 +40,8 @@ struct session {
     bool audible;   /* some of it was handed to the sound path */
     bool played;    /* the sound path is done with it */
     bool cancelled;
+    int64_t arrived_ns;        /* the first of its speech came; 0: none yet */
+    int64_t sounded_ns;        /* ... and was heard */
     bool held;                 /* the user seems to speak */
     int64_t held_ns;           /* ... since */
     uint32_t glanced;          /* the reply over which something short was said */

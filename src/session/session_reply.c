@@ -1,6 +1,7 @@
 /* The reply, from the backend to the loudspeaker: what is played, what waits, and when it is over.
  */
 #include "session/session_parts.h"
+#include "util/clock.h"
 
 #define WAITING_MAX (128u << 20) /* bytes of speech that are kept while the user speaks */
 
@@ -9,6 +10,7 @@ void session_reply_begin(struct session *s, uint32_t item)
     s->item = item;
     s->rate_hz = 0;
     s->generated = s->audible = s->played = s->cancelled = s->held = false;
+    s->arrived_ns = s->sounded_ns = 0;
     s->done = (struct session_event){
         .type = SESSION_REPLY_DONE, .gap_ms = -1, .heard_ms = s->config.sound.playback ? 0 : -1};
 }
@@ -18,6 +20,8 @@ static void reply_done(struct session *s)
     struct session_event done = s->done;
 
     done.cancelled = s->cancelled;
+    done.latency = latency_parts(s->asked_ns, s->decided_ns, s->arrived_ns, s->sounded_ns,
+                                 done.timing.network_ms);
     if (s->cancelled && s->backend->caps.can_truncate)
         done.text = s->backend->ops->remembered(s->backend, s->item);
     s->item = 0;
@@ -116,6 +120,8 @@ void session_reply_audio(struct session *s, const struct backend_event *ev)
     if (ev->item != s->item || s->cancelled)
         return;
     s->rate_hz = ev->rate_hz;
+    if (s->arrived_ns == 0)
+        s->arrived_ns = clock_ns();
     if (s->config.sound.playback && ev->count > 0) {
         if (!s->audible && (s->speaking || s->waiting.len > 0))
             wait_to_play(s, ev);

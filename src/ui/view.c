@@ -8,6 +8,8 @@
 
 #include "util/json.h"
 
+#define WAIT_BYTES 200 /* of a reply that waits for the words before it */
+
 void view_init(struct view *v, const struct log *log, bool json)
 {
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
@@ -38,6 +40,20 @@ static void add_ms(cJSON *o, const char *name, double ms)
         cJSON_AddNullToObject(o, name);
 }
 
+static void add_latency(cJSON *o, const struct view *v, const struct latency_turn *t)
+{
+    cJSON *parts = t->gap_ms >= 0 ? cJSON_AddObjectToObject(o, "latency") : NULL;
+
+    if (parts != NULL) {
+        add_ms(parts, "end_of_turn_ms", t->end_ms);
+        add_ms(parts, "network_ms", t->network_ms);
+        add_ms(parts, "model_ms", t->model_ms);
+        add_ms(parts, "buffer_ms", t->buffer_ms);
+        add_ms(parts, "gap_p50_ms", latency_quantile(&v->latency, 0.5));
+        add_ms(parts, "gap_p95_ms", latency_quantile(&v->latency, 0.95));
+    }
+}
+
 static void print_json(const struct view *v, const struct session_event *ev)
 {
     cJSON *o = cJSON_CreateObject();
@@ -51,26 +67,18 @@ static void print_json(const struct view *v, const struct session_event *ev)
     cJSON_AddBoolToObject(o, "cancelled", ev->cancelled && !ev->complete);
     add_ms(o, "heard_ms", ev->heard_ms);
     add_ms(o, "response_gap_ms", ev->gap_ms);
+    add_latency(o, v, &ev->latency);
+    if (v->usd > 0)
+        cJSON_AddNumberToObject(o, "cost_usd", v->usd);
     json_print_line(o);
 }
 
-static void heard(struct view *v, const char *text)
-{
-    buf_clear(&v->heard);
-    buf_adds(&v->heard, text);
-    buf_clear(&v->reply);
-    if (text[0] == '\0' || v->json)
-        return;
-    who(v, "you");
-    printf("%s\n", text);
-}
-
 /* Pieces of a reply may begin with the space or the line end that separated them. */
-static void reply_text(struct view *v, const char *text)
+static void show_reply(struct view *v)
 {
-    buf_adds(&v->reply, text);
-    if (v->json)
-        return;
+    const char *text = buf_str(&v->reply) + v->shown;
+
+    v->shown = v->reply.len;
     if (!v->in_reply) {
         text += strspn(text, " \n");
         if (*text == '\0')
@@ -83,6 +91,47 @@ static void reply_text(struct view *v, const char *text)
         if (*text == '\n')
             fputs("       ", stdout);
     }
+}
+
+static void show_heard(const struct view *v, const char *note)
+{
+    if (v->heard.len == 0)
+        return;
+    who(v, "you");
+    printf("%s%s\n", note, buf_str(&v->heard));
+}
+
+/* Words that come in the middle of a reply that is being shown would tear it apart. */
+static void heard(struct view *v, const struct session_event *ev)
+{
+    buf_clear(&v->heard);
+    buf_adds(&v->heard, ev->text);
+    if (!ev->late) {
+        buf_clear(&v->reply);
+        v->shown = 0;
+    }
+    v->waiting = false;
+    if (v->json)
+        return;
+    v->behind = v->in_reply;
+    if (!v->behind)
+        show_heard(v, "");
+    if (ev->late)
+        show_reply(v);
+}
+
+static void speech(struct view *v)
+{
+    v->waiting = v->late;
+    if (v->waiting)
+        buf_clear(&v->heard);
+}
+
+static void reply_text(struct view *v, const char *text)
+{
+    buf_adds(&v->reply, text);
+    if (!v->json && (!v->waiting || v->reply.len > WAIT_BYTES))
+        show_reply(v);
 }
 
 /* The last three words of a text. */
@@ -106,22 +155,60 @@ static void stopped(const struct view *v, const char *heard)
         printf(" -- stopped after \"%s\"", last_words(heard));
 }
 
+/* "(0.41 s, $0.02, muted)": what there is of it. */
+static void print_figures(const struct view *v, double gap_ms)
+{
+    const char *lead = "  (";
+
+    if (gap_ms >= 0) {
+        printf("%s%.2f s", lead, gap_ms / 1000);
+        lead = ", ";
+    }
+    if (v->usd > 0) {
+        printf("%s$%.*f", lead, v->usd < 1 ? 3 : 2, v->usd);
+        lead = ", ";
+    }
+    if (v->muted) {
+        printf("%smuted", lead);
+        lead = ", ";
+    }
+    if (lead[0] == ',')
+        putchar(')');
+}
+
+static void next_reply(struct view *v)
+{
+    if (v->behind)
+        show_heard(v, "(before that) ");
+    v->behind = false;
+    buf_clear(&v->heard);
+    buf_clear(&v->reply);
+    v->shown = 0;
+    v->waiting = false;
+}
+
 static void reply_done(struct view *v, const struct session_event *ev)
 {
+    latency_add(&v->latency, &ev->latency);
     if (v->json) {
         print_json(v, ev);
+        next_reply(v);
         return;
     }
+    show_reply(v);
     if (!v->in_reply)
         who(v, "hullo");
     v->in_reply = false;
     if (ev->cancelled)
         stopped(v, ev->text);
-    if (ev->gap_ms >= 0)
-        printf("  (%.2f s%s)", ev->gap_ms / 1000, v->muted ? ", muted" : "");
-    else if (v->muted)
-        fputs("  (muted)", stdout);
+    print_figures(v, ev->gap_ms);
     putchar('\n');
+    next_reply(v);
+    log_debug(v->log,
+              "response gap: %.0f ms until the turn's end was known, %.0f network, %.0f model, "
+              "%.0f buffer",
+              ev->latency.end_ms, ev->latency.network_ms, ev->latency.model_ms,
+              ev->latency.buffer_ms);
 }
 
 void view_answer_key(struct view *v, const char *text)
@@ -137,6 +224,21 @@ void view_answer_key(struct view *v, const char *text)
     fflush(stdout);
 }
 
+void view_sum_up(const struct view *v)
+{
+    char cost[64] = "";
+
+    if (v->usd > 0)
+        snprintf(cost, sizeof cost, "%s$%.*f", v->latency.count > 0 ? ", " : "", v->usd < 1 ? 3 : 2,
+                 v->usd);
+    if (v->latency.count > 0)
+        log_info(v->log, "%zu answers by voice, response gap p50 %.2f s, p95 %.2f s%s",
+                 v->latency.count, latency_quantile(&v->latency, 0.5) / 1000,
+                 latency_quantile(&v->latency, 0.95) / 1000, cost);
+    else if (cost[0] != '\0')
+        log_info(v->log, "%s", cost);
+}
+
 void view_show(struct view *v, const struct session_event *ev)
 {
     switch (ev->type) {
@@ -150,7 +252,7 @@ void view_show(struct view *v, const struct session_event *ev)
         log_info(v->log, "note: %s", ev->text);
         break;
     case SESSION_HEARD:
-        heard(v, ev->text);
+        heard(v, ev);
         break;
     case SESSION_REPLY_TEXT:
         reply_text(v, ev->text);
@@ -166,6 +268,8 @@ void view_show(struct view *v, const struct session_event *ev)
             log_error(v->log, "%s", ev->error->text);
         break;
     case SESSION_SPEECH:
+        speech(v);
+        break;
     case SESSION_REPLY_AUDIO:
     case SESSION_HEARD_PART:
     case SESSION_USAGE:
