@@ -16,6 +16,7 @@
 
 struct endpoint;
 struct models;
+struct recording;
 
 enum backend_event_type {
     BACKEND_READY,          /* may be used; .text says what it runs on, for people */
@@ -172,11 +173,11 @@ struct backend_config {
     struct backend_settings settings;
     const struct endpoint *endpoints; /* remote ones, tried in this order; NULL: none */
     size_t endpoint_count;
-    const char *record;     /* a new file for what goes over the wire both ways; NULL: none */
-    bool record_audio;      /* ... with the audio */
-    const char *replay;     /* such a file takes the place of endpoints; NULL: none */
-    const char *model;      /* by name; NULL: the best there is */
-    const char *model_path; /* a model file of the user's; NULL: none */
+    const char *record; /* a new file for what goes over the wire both ways; NULL: none */
+    bool record_audio;  /* ... with the audio */
+    const struct recording *replay;          /* takes the place of the network; NULL: none */
+    const char *model;                       /* by name; NULL: the best there is */
+    const char *model_path;                  /* a model file of the user's; NULL: none */
     const char *llm_url, *stt_url, *api_key; /* servers in place of local engines; NULL: none */
     bool speak;                              /* speech is wanted, not only text */
     bool turn_detection;                     /* the backend ends turns, else commit does */

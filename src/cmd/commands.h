@@ -9,5 +9,6 @@ extern const struct command command_ask;
 extern const struct command command_models;
 extern const struct command command_devices;
 extern const struct command command_doctor;
+extern const struct command command_replay;
 
 #endif
