@@ -120,6 +120,16 @@ static const char *broken_rule(const struct frames *f, const struct wslay_frame_
     }
 }
 
+/* Whether s, the beginning of a character, can become one. */
+static bool may_become_character(const char *s, size_t n)
+{
+    char low[4] = "\x80\x80\x80\x80", high[4] = "\xbf\xbf\xbf\xbf";
+
+    memcpy(low, s, n);
+    memcpy(high, s, n);
+    return text_utf8(low, sizeof low, NULL) > 0 || text_utf8(high, sizeof high, NULL) > 0;
+}
+
 /* Looks at what came of a text since the last time. A character may be cut in two; the last piece
  * of a message must be whole. */
 static bool check_text(struct frames *f, bool whole)
@@ -134,7 +144,7 @@ static bool check_text(struct frames *f, bool whole)
             return false;
         f->checked += n;
     }
-    return true;
+    return end == f->message.len || may_become_character(text + end, f->message.len - end);
 }
 
 static bool is_close_code(int code)

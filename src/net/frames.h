@@ -33,8 +33,9 @@ struct frames_event {
 
 int frames_new(struct frames **out, size_t max_message); /* 0, -ENOMEM */
 
-/* Takes input from *bytes on, of which there are *n, and moves both, up to the end of the next
- * event. After CLOSE, INVALID and FAILED there is nothing more to read: FRAMES_NONE. */
+/* Takes input from *bytes on, of which there are *n, and moves both. Some of it is kept: to be
+ * called until there is no event, also with *n of 0. After CLOSE, INVALID and FAILED there is
+ * nothing more to read: FRAMES_NONE. */
 struct frames_event frames_read(struct frames *f, const char **bytes, size_t *n);
 
 /* Appends one frame, masked, header and payload. kind: TEXT, BINARY, PING, PONG or CLOSE (whose

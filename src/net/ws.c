@@ -56,6 +56,7 @@ struct ws {
     char in[READ_BYTES]; /* what was read and not taken yet */
     const char *at;
     size_t left;
+    bool taken; /* all of it; frames keeps some of it as well */
 
     int interval_ms, patience_ms;
     int64_t heard_ns, ping_due_ns,
@@ -305,6 +306,7 @@ static bool take_answer(struct ws *w, bool ended)
         return true;
     }
     w->left = 0;
+    w->taken = true;
     if (step == UPGRADE_MORE) {
         if (a.head > 0 && uv_timer_get_due_in(&w->deadline) > WORDS_MS)
             uv_timer_start(&w->deadline, on_deadline, WORDS_MS, 0);
@@ -317,15 +319,15 @@ static bool take_answer(struct ws *w, bool ended)
     return true;
 }
 
-/* Nothing more will come: the server has gone (without why), or cannot be heard any more. */
+/* Nothing more will come: the server has gone (why is none), or cannot be heard any more. */
 static void take_end(struct ws *w, const struct err *why)
 {
     w->left = 0;
     if (w->state == ASKING && w->answer.len > 0 && take_answer(w, true))
         return;
-    if (why != NULL && why->code != 0)
+    if (why->code != 0 && w->state != LEAVING)
         w->error = *why;
-    else
+    else if (w->state != LEAVING)
         err_set(&w->error, STATUS_NETWORK, -ECONNRESET,
                 "'%s' has hung up without a word: try again", w->shown);
     break_off(w);
@@ -348,6 +350,7 @@ static bool fill(struct ws *w)
     w->heard_ns = clock_ns();
     w->at = w->in;
     w->left = (size_t)n;
+    w->taken = false;
     return true;
 }
 
@@ -361,11 +364,12 @@ static void take_input(struct ws *w)
     struct frames_event event;
 
     if (w->state == LEAVING) {
-        w->left = 0;
+        w->taken = true;
     } else if (w->state == ASKING) {
         take_answer(w, false);
     } else {
         event = frames_read(w->frames, &w->at, &w->left);
+        w->taken = event.kind == FRAMES_NONE;
         take_event(w, &event);
     }
 }
@@ -376,7 +380,7 @@ static void on_readable(void *user)
     int reads = 0, events = 0;
 
     while (is_reading(w) && events < MAX_EVENTS && reads < MAX_READS) {
-        if (w->left == 0) {
+        if (w->taken) {
             reads++;
             if (!fill(w))
                 return;
@@ -712,6 +716,7 @@ int ws_open(struct ws **out, const struct ws_config *config, struct err *e)
     if (w->c.max_message == 0)
         w->c.max_message = MAX_MESSAGE;
     w->rtt_ms = -1;
+    w->taken = true;
     w->how.retry_after_s = -1;
     uv_timer_init(config->loop, &w->deadline);
     uv_timer_init(config->loop, &w->watch);
