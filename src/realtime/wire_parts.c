@@ -1,7 +1,6 @@
 #include "realtime/wire_parts.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,16 +155,32 @@ const char *wire_id(const cJSON *object, const char *name)
     return n <= WIRE_ID && id[n] == '\0' ? id : "";
 }
 
-const char *wire_text(const cJSON *object, const char *name)
+/* A member's text, cut to `most` bytes: in place, nobody else reads it. "" when it is none. */
+static char *cut_text(const cJSON *object, const char *name, size_t most, char *none)
 {
     const cJSON *v = json_get(object, name);
 
     if (!cJSON_IsString(v))
-        return "";
-    if (strlen(v->valuestring) > WIRE_TEXT_MAX)
-        v->valuestring[text_utf8_whole(v->valuestring, WIRE_TEXT_MAX)] = '\0';
-    text_clean(v->valuestring);
+        return none;
+    if (strlen(v->valuestring) > most)
+        v->valuestring[text_utf8_whole(v->valuestring, most)] = '\0';
     return v->valuestring;
+}
+
+const char *wire_text(const cJSON *object, const char *name)
+{
+    char none[1] = "", *text = cut_text(object, name, WIRE_TEXT_MAX, none);
+
+    text_clean(text);
+    return text != none ? text : "";
+}
+
+const char *wire_line(const cJSON *object, const char *name)
+{
+    char none[1] = "", *text = cut_text(object, name, WIRE_LINE, none);
+
+    text_line(text);
+    return text != none ? text : "";
 }
 
 uint64_t wire_count(const cJSON *object, const char *path)
@@ -176,6 +191,41 @@ uint64_t wire_count(const cJSON *object, const char *path)
     if (!cJSON_IsNumber(v) || !(v->valuedouble > 0) || v->valuedouble > 0x1p40)
         return 0;
     return (uint64_t)v->valuedouble;
+}
+
+static const char *our_name(const struct dialect *d, const char *theirs)
+{
+    for (const struct dialect_name *n = d->names; n != NULL && n->theirs != NULL; n++)
+        if (strcmp(n->theirs, theirs) == 0)
+            return n->ours;
+    return theirs;
+}
+
+int wire_dispatch(struct wire_parts *p, struct wire *w, const struct wire_handler *table, size_t n,
+                  const char *bytes, size_t count)
+{
+    cJSON *m = NULL;
+    const char *type, *name;
+    size_t i = 0;
+    int rc = wire_parse(&m, bytes, count);
+
+    if (rc < 0)
+        return rc;
+    type = json_str(m, "type");
+    if (type == NULL || type[0] == '\0') {
+        rc = -EBADMSG;
+        goto out;
+    }
+    name = our_name(p->config.dialect, type);
+    while (i < n && strcmp(table[i].type, name) != 0)
+        i++;
+    if (i == n)
+        wire_emit_unknown(p, type);
+    else if (table[i].take != NULL)
+        rc = table[i].take(w, m);
+out:
+    cJSON_Delete(m);
+    return rc;
 }
 
 /* --- telling */
@@ -234,6 +284,54 @@ void wire_emit_unknown(struct wire_parts *p, const char *name)
 }
 
 /* --- saying */
+
+static void member(struct buf *b, const char *name)
+{
+    if (b->len > 0 && b->data[b->len - 1] != '{')
+        buf_adds(b, ",");
+    buf_addf(b, "\"%s\":", name);
+}
+
+void wire_object(struct buf *b, const char *name)
+{
+    if (name == NULL)
+        buf_clear(b);
+    else
+        member(b, name);
+    buf_adds(b, "{");
+}
+
+void wire_end(struct buf *b)
+{
+    buf_adds(b, "}");
+}
+
+void wire_str(struct buf *b, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    member(b, name);
+    json_quote(b, value);
+}
+
+void wire_num(struct buf *b, const char *name, double value)
+{
+    member(b, name);
+    buf_addf(b, "%.15g", value);
+}
+
+void wire_raw(struct buf *b, const char *name, const char *json)
+{
+    member(b, name);
+    buf_adds(b, json);
+}
+
+struct buf *wire_message(struct wire_parts *p, const char *type)
+{
+    wire_object(&p->out, NULL);
+    wire_str(&p->out, "type", type);
+    return &p->out;
+}
 
 int wire_send(struct wire_parts *p, cJSON *message)
 {

@@ -9,13 +9,15 @@
 
 #include <cJSON.h>
 
+#include "realtime/dialect.h"
 #include "realtime/wire.h"
 #include "util/buf.h"
 #include "util/err.h"
 
 enum {
-    WIRE_NAME = 64,      /* bytes of an event's name that are kept */
-    WIRE_UNKNOWNS = 16,  /* names that are told apart; further ones are not told */
+    WIRE_NAME = 64,     /* bytes of an event's name that are kept */
+    WIRE_UNKNOWNS = 16, /* names that are told apart; further ones are not told */
+    WIRE_LINE = 300,
     WIRE_PIECE = 1 << 20 /* samples of one message of audio, at most */
 };
 
@@ -54,8 +56,23 @@ const char *wire_id(const cJSON *object, const char *name);
  * Borrowed from the object. */
 const char *wire_text(const cJSON *object, const char *name);
 
+/* As wire_text, and one line of at most WIRE_LINE bytes: for messages. */
+const char *wire_line(const cJSON *object, const char *name);
+
 /* A count of the kind that is billed; 0 when it is none. path: as json_path. */
 uint64_t wire_count(const cJSON *object, const char *path);
+
+/* What is done about a message of that type; NULL: it is known, and not needed. As wire_ops.take.
+ */
+struct wire_handler {
+    const char *type;
+    int (*take)(struct wire *w, const cJSON *m);
+};
+
+/* Reads a message whose member "type" says what it is, under the dialect's name or ours, and hands
+ * it to its handler; one that is not in the table is told (wire_emit_unknown). As wire_ops.take. */
+int wire_dispatch(struct wire_parts *p, struct wire *w, const struct wire_handler *table, size_t n,
+                  const char *bytes, size_t count);
 
 /* --- telling */
 
@@ -74,6 +91,18 @@ void wire_emit_error(struct wire_parts *p, enum wire_fault fault, double ms, con
 void wire_emit_unknown(struct wire_parts *p, const char *name);
 
 /* --- saying */
+
+/* JSON written by hand into p->out, a failure is the buffer's: a member of the object that is open
+ * (commas are seen to). Strings are cleaned; NULL: no member at all. */
+void wire_object(struct buf *b,
+                 const char *name); /* opens one; NULL: the outermost, from scratch */
+void wire_end(struct buf *b);       /* ends the one that is open */
+void wire_str(struct buf *b, const char *name, const char *value);
+void wire_num(struct buf *b, const char *name, double value);
+void wire_raw(struct buf *b, const char *name, const char *json); /* as it is */
+
+/* Begins the message {"type":type in p->out; wire_end is still to come. Returns p->out. */
+struct buf *wire_message(struct wire_parts *p, const char *type);
 
 /* Prints it, frees it, sends it. NULL: -ENOMEM, so that building can be checked once, here. */
 int wire_send(struct wire_parts *p, cJSON *message);
