@@ -33,6 +33,8 @@ static const struct key {
     {"dialect", offsetof(struct config_endpoint, dialect)},
     {"model", offsetof(struct config_endpoint, model)},
     {"voice", offsetof(struct config_endpoint, voice)},
+    {"region", offsetof(struct config_endpoint, region)},
+    {"resource", offsetof(struct config_endpoint, resource)},
     {"api_key_env", offsetof(struct config_endpoint, key_env)},
     {"api_key_command", offsetof(struct config_endpoint, key_command)},
     {"api_key_file", offsetof(struct config_endpoint, key_file)},

@@ -38,6 +38,7 @@ struct config_pair {
 struct config_endpoint {
     const char *name;
     const char *url, *dialect, *model, *voice;
+    const char *region, *resource;                /* what some URLs have in them */
     const char *key_env, *key_command, *key_file; /* at most one of them */
     const char *const *headers;                   /* "Name: value" */
     size_t header_count;

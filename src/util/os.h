@@ -18,6 +18,11 @@ int64_t os_modified_ns(const struct stat *st);
 /* Overwrites memory that held a secret; the compiler does not leave it out. */
 void os_wipe(void *bytes, size_t n);
 
+/* From here on the process leaves no core dump, and where the system can say so, other processes of
+ * its user cannot look into its memory and its environment either. For when a key is held; may be
+ * called again. */
+void os_keep_private(void);
+
 bool os_main_thread(void); /* whether the calling thread is the one that main runs on */
 
 enum os_role { OS_ROLE_SOUND, OS_ROLE_ENGINE };

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 int os_self_path(char *out, size_t size)
 {
@@ -20,6 +21,11 @@ int os_self_path(char *out, size_t size)
 void os_wipe(void *bytes, size_t n)
 {
     (void)memset_s(bytes, n, 0, n);
+}
+
+void os_keep_private(void)
+{
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
 bool os_main_thread(void)

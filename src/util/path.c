@@ -24,12 +24,13 @@ int path_join(char **out, const char *dir, const char *name)
 
 /* What HOME says, or the user database where it says nothing. Never a folder that others can write
  * to, such as /tmp: a file found there could be anybody's. */
-static int join_home(char **out, const char *name)
+int path_home(char **out, const char *name)
 {
     const char *home = getenv("HOME");
     struct passwd entry, *found = NULL;
     char strings[4096];
 
+    *out = NULL;
     if (home == NULL || home[0] != '/') {
         (void)getpwuid_r(getuid(), &entry, strings, sizeof strings, &found);
         home = found != NULL ? found->pw_dir : NULL;
@@ -50,7 +51,7 @@ static int xdg(char **out, const char *variable, const char *fallback, const cha
     if (base != NULL && base[0] == '/')
         rc = path_join(&dir, base, "hullo");
     else
-        rc = join_home(&dir, fallback);
+        rc = path_home(&dir, fallback);
     if (rc == 0)
         rc = path_join(out, dir, name);
     free(dir);

@@ -11,6 +11,7 @@ int path_join(char **out, const char *dir, const char *name); /* -ENOMEM */
 
 /* The user's folders, the home folder being that of $HOME or of the user database: -ENOENT when
  * neither knows one. */
+int path_home(char **out, const char *name); /* ~/NAME */
 int path_data(char **out,
               const char *name); /* $XDG_DATA_HOME/hullo/NAME or ~/.local/share/hullo/NAME */
 int path_cache(char **out,
