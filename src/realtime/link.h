@@ -2,17 +2,27 @@
  * hoped for. It knows endpoints, time and failure; it does not know what is said over it.
  *
  * Attempts follow each other by at most 250 ms for the first 30 s (the first one comes at once),
- * then by a jittered backoff up to 30 s; each attempt goes to the next endpoint of the list, and
- * back to the first after the last. A refusal that will not change (the key, the model, the
- * address: 400, 401, 403, 404, 410 ...) takes its endpoint out; when none is left, the link is
- * DEAD. 429 and 503 with Retry-After are waited out (at most 60 s), others of 5xx are tried again.
+ * then by a jittered backoff up to 30 s. A connection that did its work and is lost is made again
+ * to the same place first; otherwise each attempt goes to the next endpoint of the list, and back
+ * to the first after the last; the first round goes through the list without waiting. An attempt
+ * that hangs is raced by the next one: after 250 ms to 1 s, by what the place took to answer last
+ * time (1 s where that is not known), the first one to open wins.
+ *
+ * A refusal that will not change (the key, the model, the address: 400, 401, 403, 404, 410 ...)
+ * takes its endpoint out, as do three connections in a row that the server ends at once with a code
+ * that says so; when none is left, the link is DEAD. 429 and 503 with Retry-After are waited out
+ * (at most 60 s; other places are tried meanwhile), others of 5xx are tried again.
+ *
+ * A connection did its work when it lasted for 5 s, or its owner says so (link_good). One that is
+ * lost before counts as one more failed attempt: a server that opens and ends sessions again and
+ * again is not hammered.
+ *
  * While somebody talks the line is watched: nothing at all within 2.5 s, with a ping each second,
  * is a break.
  *
  * A link also makes a second connection ahead of time (renewal): the first one stays in use until
- * link_switch. Each connection has a number; messages name theirs. Main loop only; events come from
- * the loop, never from inside a call; the owner may call anything from inside one, link_close
- * included. */
+ * link_switch. Main loop only; events come from the loop, never from inside a call; the owner may
+ * call anything from inside one, link_close included. */
 #ifndef HULLO_REALTIME_LINK_H
 #define HULLO_REALTIME_LINK_H
 
@@ -27,7 +37,7 @@
 
 struct link;
 
-/* Where to: resolved from an endpoint and its dialect. Strings outlive the link. */
+/* Where to: resolved from an endpoint and its dialect. */
 struct link_place {
     const char *name; /* for people */
     const char *url;
@@ -38,10 +48,13 @@ struct link_place {
 enum link_event_type {
     LINK_OPEN,    /* .place: the connection in use is there */
     LINK_NEXT,    /* .place: the second one is there */
-    LINK_MESSAGE, /* .text, .count; .next: on the second connection */
-    LINK_DRAINED,
-    LINK_LOST,      /* .error says why; another one is being made, or after .wait_ms */
-    LINK_NEXT_LOST, /* the second one is not; the first one stays */
+    LINK_MESSAGE, /* .text, .count: not always UTF-8; .next: on the second connection */
+    LINK_DRAINED, /* link_waiting has fallen to half of what it was at most, or to 0 */
+    LINK_LOST,    /* .error, .place: the connection in use broke, and another one is being made, now
+                     or after .wait_ms; or, while there is none, an attempt failed for a reason that
+                     was not told yet. .next: the second one is there: link_switch, from inside this
+                     event, goes on with it; else it is closed */
+    LINK_NEXT_LOST, /* .error: the second one is not there, or not any more; the first one stays */
     LINK_DEAD       /* .error: nothing can be hoped for; last event */
 };
 
@@ -59,14 +72,17 @@ struct link_config {
     uv_loop_t *loop;
     const struct log *log;
     const struct transport_ops *transport;
-    void *context; /* of the transport */
-    const struct link_place *places;
+    void *context;                   /* of the transport */
+    const struct link_place *places; /* in order; borrowed, as all here is, until freed */
     size_t place_count;
     uint64_t seed; /* of the jitter; tests want the same one */
     void (*event)(void *user, const struct link_event *ev);
+    void (*freed)(void *user); /* after link_close, when nothing that was borrowed is used any more;
+                                  NULL: nobody wants to know */
     void *user;
 };
 
+/* 0; -EINVAL: no places; -ENOMEM. An address that is none is a place that refuses. */
 int link_open(struct link **out, const struct link_config *config, struct err *e);
 
 int link_send(struct link *l, const char *text, size_t n);      /* -ENOTCONN while there is none */
@@ -75,18 +91,29 @@ size_t link_waiting(const struct link *l); /* bytes that the connection in use h
 double link_rtt_ms(const struct link *l);  /* -1: not known */
 bool link_up(const struct link *l);
 
-/* Somebody talks, or a reply is due: a dead line must be noticed within 3 s; else within 30 s. */
+/* Somebody talks, or a reply is due: a dead line must be noticed within 3 s; else within 30 s. A
+ * backoff does not keep somebody waiting who begins to talk: the next attempt comes at once. */
 void link_attend(struct link *l, bool on);
 
-void link_renew(struct link *l);  /* makes a second connection, to the place in use */
+/* Something was achieved over the connection in use: a turn was answered, not merely a session
+ * begun. When it breaks, the next attempt is at once. */
+void link_good(struct link *l);
+
+/* Makes a second connection, to the place in use. Nothing while there is one, or none in use: then
+ * there will be a new one anyway. When the first one breaks before the second is there, the second
+ * becomes the one in use (LINK_LOST, LINK_OPEN). */
+void link_renew(struct link *l);
+void link_drop_next(struct link *l); /* it is not wanted any more; no event follows */
 void link_switch(struct link *l); /* the second one is in use from now on; the first one is closed
                                      politely, nothing that comes from it matters any more */
 
-/* What was said over the connection makes it useless: as if it had broken. final: its place is out,
- * too; wait_ms: not before that time. */
+/* What was said over the connection makes it useless: as if it had broken, with LINK_LOST (or
+ * LINK_DEAD) to follow. final: its place is out, too; wait_ms: not there again before that time, at
+ * most 60 s. Nothing while no connection is in use. */
 void link_fail(struct link *l, const struct err *why, bool final, double wait_ms);
 
-void link_close(struct link *l); /* politely; no event follows; frees l once the loop has run. NULL
-                                    is fine */
+/* Politely: what waits is sent, and an answer awaited for half a second; no event follows; the loop
+ * frees l and then calls freed. NULL is fine. */
+void link_close(struct link *l);
 
 #endif

@@ -26,7 +26,7 @@ struct transport {
     size_t room, waiting;
     double rtt_ms;
     int send_error;
-    bool over; /* closed was told */
+    bool mute, over; /* over: closed was told */
 };
 
 enum happens { OPENS, MESSAGE, DRAINED, CLOSES };
@@ -276,6 +276,11 @@ void fake_transport_rtt(struct fake_transport *net, size_t line, double ms)
     line_of(net, line)->rtt_ms = ms;
 }
 
+void fake_transport_mute(struct fake_transport *net, size_t line)
+{
+    line_of(net, line)->mute = true;
+}
+
 void fake_transport_send_fails(struct fake_transport *net, size_t line, int error)
 {
     line_of(net, line)->send_error = error;
@@ -388,7 +393,7 @@ static double fake_rtt_ms(const struct transport *t)
     return t->rtt_ms;
 }
 
-/* The other side answers a close as soon as the loop runs. */
+/* The other side answers a close as soon as the loop runs, unless it is mute. */
 static void fake_close(struct transport *t, int code, const char *reason)
 {
     assert_false(t->line.gone);
@@ -397,7 +402,8 @@ static void fake_close(struct transport *t, int code, const char *reason)
     t->line.closing = true;
     t->line.code = code;
     snprintf(t->line.reason, sizeof t->line.reason, "%s", reason != NULL ? reason : "");
-    fake_transport_end(t->net, t->number, code, "");
+    if (!t->mute)
+        fake_transport_end(t->net, t->number, code, "");
 }
 
 static void fake_free(struct transport *t)

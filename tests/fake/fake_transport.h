@@ -85,6 +85,9 @@ void fake_transport_deliver_bytes(struct fake_transport *net, size_t line, const
 void fake_transport_hold(struct fake_transport *net, size_t line, size_t waiting);
 void fake_transport_rtt(struct fake_transport *net, size_t line, double ms);
 
+/* The owner's close is not answered: the line is dead, and nobody has noticed. */
+void fake_transport_mute(struct fake_transport *net, size_t line);
+
 /* ops->send fails with this negative errno from now on (0: it does not). */
 void fake_transport_send_fails(struct fake_transport *net, size_t line, int error);
 

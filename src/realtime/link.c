@@ -1,0 +1,608 @@
+#include "realtime/link.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "realtime/places.h"
+
+enum {
+    ATTEMPTS = 6,     /* at once: enough for those that hang to be spread over their 5 s */
+    LINGER_MS = 500,  /* a closing handshake may take */
+    WORKED_MS = 5000, /* a connection that lasted that long did its work */
+    TALK_PING_MS = 1000,
+    TALK_PATIENCE_MS = 2500,
+    IDLE_PING_MS = 15000,
+    IDLE_PATIENCE_MS = 30000,
+    WAIT_MOST_MS = 60000,
+};
+
+enum role { ATTEMPT, IN_USE, SECOND, LEAVING };
+
+/* One connection. It is in the list of its link until its transport is freed. */
+struct line {
+    struct link *l;
+    struct line *older, *newer;
+    struct transport *t;
+    enum role role;
+    bool open;
+    size_t place;
+    double since; /* begun, open, or leaving */
+};
+
+struct link {
+    struct link_config config;
+    uv_timer_t timer;
+    struct places *places;
+    struct line *newest, *oldest;
+    struct line *in_use, *second; /* NULL: none; also in the list */
+    bool good;                    /* the connection in use did its work */
+    bool attending, renewing, closing, dead;
+    bool failed; /* the connection in use was given up by link_fail, which is to be told: */
+    size_t failed_at;
+    bool failed_worked;
+    struct err failure;
+    struct err *told; /* for each place: what was told last while there is no connection */
+};
+
+static void plan(struct link *l);
+
+static double now_ms(const struct link *l)
+{
+    return (double)uv_now(l->config.loop);
+}
+
+/* --- lines */
+
+static struct line *add_line(struct link *l, size_t place, enum role role)
+{
+    struct line *line = calloc(1, sizeof *line);
+
+    if (line == NULL)
+        return NULL;
+    *line = (struct line){.l = l, .older = l->newest, .place = place, .role = role};
+    line->since = now_ms(l);
+    *(l->newest != NULL ? &l->newest->newer : &l->oldest) = line;
+    l->newest = line;
+    return line;
+}
+
+static void drop_line(struct line *line)
+{
+    struct link *l = line->l;
+
+    *(line->older != NULL ? &line->older->newer : &l->oldest) = line->newer;
+    *(line->newer != NULL ? &line->newer->older : &l->newest) = line->older;
+    if (l->in_use == line)
+        l->in_use = NULL;
+    if (l->second == line)
+        l->second = NULL;
+    if (line->t != NULL)
+        l->config.transport->free(line->t);
+    free(line);
+}
+
+/* The server is told; nothing that comes from it matters any more. */
+static void leave_line(struct line *line)
+{
+    struct link *l = line->l;
+
+    if (!line->open) {
+        drop_line(line);
+        return;
+    }
+    if (l->in_use == line)
+        l->in_use = NULL;
+    if (l->second == line)
+        l->second = NULL;
+    line->role = LEAVING;
+    line->since = now_ms(l);
+    l->config.transport->close(line->t, 1000, "");
+}
+
+static void drop_attempts(struct link *l)
+{
+    for (struct line *line = l->oldest, *newer; line != NULL; line = newer) {
+        newer = line->newer;
+        if (line->role == ATTEMPT)
+            drop_line(line);
+    }
+}
+
+static size_t attempts(const struct link *l)
+{
+    size_t n = 0;
+
+    for (const struct line *line = l->oldest; line != NULL; line = line->newer)
+        n += line->role == ATTEMPT;
+    return n;
+}
+
+static const struct line *attempt_beyond(const struct line *line, bool older)
+{
+    do
+        line = older ? line->older : line->newer;
+    while (line != NULL && line->role != ATTEMPT);
+    return line;
+}
+
+/* Room for another attempt. The oldest one stays, and of the others the ages grow by about the same
+ * factor: whether the place takes 300 ms to answer or 4 s, one of them will live to see it. */
+static void thin_attempts(struct link *l)
+{
+    struct line *least = NULL;
+    double least_gap = 0, now = now_ms(l);
+
+    for (struct line *line = l->oldest; line != NULL; line = line->newer) {
+        const struct line *older, *newer;
+        double gap;
+        if (line->role != ATTEMPT || (older = attempt_beyond(line, true)) == NULL)
+            continue;
+        newer = attempt_beyond(line, false);
+        gap = ((newer != NULL ? newer->since : now) - older->since) / (now - line->since + 1);
+        if (least == NULL || gap < least_gap) {
+            least = line;
+            least_gap = gap;
+        }
+    }
+    if (least != NULL)
+        drop_line(least);
+}
+
+static void watch(const struct line *line)
+{
+    bool talk = line->l->attending;
+
+    line->l->config.transport->watch(line->t, talk ? TALK_PING_MS : IDLE_PING_MS,
+                                     talk ? TALK_PATIENCE_MS : IDLE_PATIENCE_MS);
+}
+
+/* --- telling. The owner may do anything inside: whoever calls these touches nothing of a line
+ * afterwards, and of the link only what link_close leaves. */
+
+static void tell(struct link *l, const struct link_event *ev)
+{
+    if (!l->closing && !l->dead)
+        l->config.event(l->config.user, ev);
+}
+
+/* There is no connection in use. Whether another one can be had, and what people are told. */
+static void tell_lost(struct link *l, size_t place, const struct err *why, bool always)
+{
+    struct link_event ev = {.type = LINK_LOST, .place = place, .error = why};
+    double now = now_ms(l), at;
+    size_t next;
+
+    at = places_next(l->places, now, false, &next);
+    if (at < 0 && attempts(l) == 0) {
+        ev.type = LINK_DEAD;
+        if (!l->closing && !l->dead) {
+            l->dead = true;
+            l->config.event(l->config.user, &ev);
+        }
+        return;
+    }
+    if (!always && strcmp(l->told[place].text, why->text) == 0)
+        return;
+    l->told[place] = *why;
+    ev.next = l->second != NULL && l->second->open;
+    ev.wait_ms = attempts(l) == 0 && at > now ? at - now : 0;
+    tell(l, &ev);
+}
+
+/* The second connection after the first one broke: its owner has switched, or has no use for it. */
+static void settle_second(struct link *l)
+{
+    struct line *line = l->second;
+
+    if (line == NULL)
+        return;
+    if (line->open) {
+        leave_line(line);
+        return;
+    }
+    l->second = NULL;
+    line->role = ATTEMPT;
+}
+
+static void tell_in_use_lost(struct link *l, size_t place, const struct err *why)
+{
+    if (l->second != NULL && !l->second->open)
+        settle_second(l);
+    for (size_t i = 0; i < l->config.place_count; i++)
+        l->told[i].text[0] = '\0';
+    tell_lost(l, place, why, true);
+    if (l->in_use == NULL)
+        settle_second(l);
+}
+
+/* --- what happens to lines */
+
+/* From a place that refused for good, other attempts are taken back. */
+static void forget_refused(struct link *l, size_t place)
+{
+    if (!places_out(l->places, place))
+        return;
+    for (struct line *line = l->oldest, *newer; line != NULL; line = newer) {
+        newer = line->newer;
+        if (line->role == ATTEMPT && line->place == place)
+            drop_line(line);
+    }
+}
+
+static void attempt_failed(struct link *l, size_t place, const struct ws_closed *how)
+{
+    log_debug(l->config.log, "no connection to '%s': %s", l->config.places[place].name,
+              how->error->text);
+    places_failed(l->places, place, now_ms(l), how);
+    forget_refused(l, place);
+    tell_lost(l, place, how->error, false);
+    plan(l);
+}
+
+static void in_use_broke(struct link *l, size_t place, bool worked, const struct ws_closed *how)
+{
+    l->renewing = false;
+    log_debug(l->config.log, "the connection to '%s' is lost: %s", l->config.places[place].name,
+              how->error->text);
+    if (worked)
+        places_lost(l->places, place, now_ms(l));
+    else
+        places_failed(l->places, place, now_ms(l), how);
+    tell_in_use_lost(l, place, how->error);
+    plan(l);
+}
+
+static bool worked(const struct link *l, double opened)
+{
+    return l->good || now_ms(l) - opened >= WORKED_MS;
+}
+
+static void on_opened(void *user)
+{
+    struct line *line = user;
+    struct link *l = line->l;
+    struct link_event ev = {.type = LINK_OPEN, .place = line->place};
+    double took = now_ms(l) - line->since;
+
+    if (line->role == LEAVING)
+        return;
+    line->open = true;
+    line->since = now_ms(l);
+    places_opened(l->places, line->place, took);
+    watch(line);
+    if (line->role == ATTEMPT) {
+        line->role = IN_USE;
+        l->in_use = line;
+        l->good = false;
+        drop_attempts(l);
+        log_debug(l->config.log, "connected to '%s' in %.0f ms", l->config.places[ev.place].name,
+                  took);
+    } else {
+        ev.type = LINK_NEXT;
+    }
+    plan(l);
+    if (!l->failed) /* else LINK_LOST will say that it is there */
+        tell(l, &ev);
+}
+
+static void on_message(void *user, const char *bytes, size_t n, bool binary)
+{
+    struct line *line = user;
+    struct link_event ev = {.type = LINK_MESSAGE, .place = line->place, .text = bytes, .count = n};
+
+    (void)binary;
+    ev.next = line->role == SECOND;
+    if (line->role == IN_USE || line->role == SECOND)
+        tell(line->l, &ev);
+}
+
+static void on_drained(void *user)
+{
+    struct line *line = user;
+
+    if (line->role == IN_USE)
+        tell(line->l, &(struct link_event){.type = LINK_DRAINED, .place = line->place});
+}
+
+static void on_closed(void *user, const struct ws_closed *closed)
+{
+    struct line *line = user;
+    struct link *l = line->l;
+    struct ws_closed how = *closed;
+    enum role role = line->role;
+    size_t place = line->place;
+    double since = line->since;
+    struct err why;
+
+    err_set(&why, STATUS_NETWORK, -ECONNRESET, "the connection broke");
+    if (how.error != NULL)
+        why = *how.error;
+    how.error = &why;
+    drop_line(line);
+    if (role == IN_USE) {
+        in_use_broke(l, place, worked(l, since), &how);
+    } else if (role == SECOND) {
+        tell(l, &(struct link_event){.type = LINK_NEXT_LOST, .place = place, .error = &why});
+    } else if (role == ATTEMPT) {
+        attempt_failed(l, place, &how);
+    } else {
+        plan(l);
+    }
+}
+
+/* --- making lines; from the timer only, so that what fails at once is told by the loop */
+
+static int begin(struct link *l, size_t place, enum role role, struct err *why)
+{
+    const struct link_place *to = &l->config.places[place];
+    struct line *line = add_line(l, place, role);
+    struct ws_config config = {
+        .loop = l->config.loop,
+        .url = to->url,
+        .headers = to->headers,
+        .cacert = to->cacert,
+        .opened = on_opened,
+        .message = on_message,
+        .drained = on_drained,
+        .closed = on_closed,
+        .user = line,
+    };
+    int rc;
+
+    if (line == NULL)
+        return err_set(why, STATUS_FAILED, -ENOMEM, "out of memory");
+    rc = l->config.transport->open(&line->t, l->config.context, &config, why);
+    if (rc < 0)
+        drop_line(line);
+    else if (role == SECOND)
+        l->second = line;
+    return rc;
+}
+
+static void begin_second(struct link *l)
+{
+    size_t place = l->in_use->place;
+    struct err why = {0};
+
+    if (begin(l, place, SECOND, &why) < 0)
+        tell(l, &(struct link_event){.type = LINK_NEXT_LOST, .place = place, .error = &why});
+}
+
+static void begin_attempt(struct link *l, size_t place)
+{
+    struct err why = {0};
+    int rc;
+
+    places_begun(l->places, place, now_ms(l));
+    if (attempts(l) >= ATTEMPTS)
+        thin_attempts(l);
+    rc = begin(l, place, ATTEMPT, &why);
+    if (rc == -EINVAL)
+        places_remove(l->places, place);
+    if (rc < 0)
+        attempt_failed(l, place, &(struct ws_closed){.end = WS_BROKEN, .error = &why});
+}
+
+/* --- time */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct link *l = handle->data;
+    void (*freed)(void *) = l->config.freed;
+    void *user = l->config.user;
+
+    places_free(l->places);
+    free(l->told);
+    free(l);
+    if (freed != NULL)
+        freed(user);
+}
+
+static bool wants_attempt(const struct link *l)
+{
+    return l->in_use == NULL && !l->closing && !l->dead;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct link *l = timer->data;
+    double now = now_ms(l), at;
+    size_t place;
+
+    for (struct line *line = l->oldest, *newer; line != NULL; line = newer) {
+        newer = line->newer;
+        if (line->role == LEAVING && now - line->since >= LINGER_MS)
+            drop_line(line);
+    }
+    if (l->failed && !l->closing) {
+        struct err why = l->failure;
+        l->failed = false;
+        in_use_broke(l, l->failed_at, l->failed_worked,
+                     &(struct ws_closed){.end = WS_BROKEN, .error = &why});
+        return;
+    }
+    if (l->renewing && l->in_use != NULL)
+        begin_second(l);
+    l->renewing = false;
+    if (wants_attempt(l)) {
+        at = places_next(l->places, now, attempts(l) > 0, &place);
+        if (at >= 0 && at <= now)
+            begin_attempt(l, place);
+    }
+    plan(l);
+}
+
+/* Sets the timer to whatever is due first. */
+static void plan(struct link *l)
+{
+    double now = now_ms(l), at = -1, due;
+    size_t place;
+
+    if (uv_is_closing((uv_handle_t *)&l->timer))
+        return;
+    if (l->closing && l->oldest == NULL) {
+        uv_close((uv_handle_t *)&l->timer, on_timer_closed);
+        return;
+    }
+    if (wants_attempt(l))
+        at = places_next(l->places, now, attempts(l) > 0, &place);
+    if ((l->failed || l->renewing) && !l->closing)
+        at = now;
+    for (const struct line *line = l->oldest; line != NULL; line = line->newer) {
+        due = line->since + LINGER_MS;
+        if (line->role == LEAVING && (at < 0 || due < at))
+            at = due;
+    }
+    if (at < 0)
+        uv_timer_stop(&l->timer);
+    else
+        uv_timer_start(&l->timer, on_timer, at > now ? (uint64_t)ceil(at - now) : 0, 0);
+}
+
+/* --- the interface */
+
+int link_open(struct link **out, const struct link_config *config, struct err *e)
+{
+    struct link *l;
+    int rc;
+
+    *out = NULL;
+    if (config->place_count == 0)
+        return err_set(e, STATUS_USAGE, -EINVAL, "no endpoint is configured");
+    l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
+    l->config = *config;
+    l->told = calloc(config->place_count, sizeof *l->told);
+    rc = l->told == NULL ? -ENOMEM : places_new(&l->places, config->place_count, config->seed);
+    if (rc == 0)
+        rc = uv_timer_init(config->loop, &l->timer);
+    if (rc < 0) {
+        places_free(l->places);
+        free(l->told);
+        free(l);
+        return err_set(e, STATUS_FAILED, rc, "out of memory");
+    }
+    l->timer.data = l;
+    plan(l);
+    *out = l;
+    return 0;
+}
+
+static int send_on(const struct link *l, const struct line *line, const char *text, size_t n)
+{
+    if (line == NULL || !line->open)
+        return -ENOTCONN;
+    return l->config.transport->send(line->t, text, n);
+}
+
+int link_send(struct link *l, const char *text, size_t n)
+{
+    return send_on(l, l->in_use, text, n);
+}
+
+int link_send_next(struct link *l, const char *text, size_t n)
+{
+    return send_on(l, l->second, text, n);
+}
+
+size_t link_waiting(const struct link *l)
+{
+    return l->in_use != NULL ? l->config.transport->waiting(l->in_use->t) : 0;
+}
+
+double link_rtt_ms(const struct link *l)
+{
+    return l->in_use != NULL ? l->config.transport->rtt_ms(l->in_use->t) : -1;
+}
+
+bool link_up(const struct link *l)
+{
+    return l->in_use != NULL;
+}
+
+void link_attend(struct link *l, bool on)
+{
+    bool rises = on && !l->attending;
+
+    if (on == l->attending)
+        return;
+    l->attending = on;
+    if (l->in_use != NULL)
+        watch(l->in_use);
+    if (l->second != NULL && l->second->open)
+        watch(l->second);
+    if (rises && wants_attempt(l)) {
+        places_hurry(l->places, now_ms(l));
+        plan(l);
+    }
+}
+
+void link_good(struct link *l)
+{
+    l->good = l->in_use != NULL;
+}
+
+void link_renew(struct link *l)
+{
+    if (l->in_use == NULL || l->second != NULL)
+        return;
+    l->renewing = true;
+    plan(l);
+}
+
+void link_drop_next(struct link *l)
+{
+    l->renewing = false;
+    if (l->second != NULL)
+        leave_line(l->second);
+    plan(l);
+}
+
+void link_switch(struct link *l)
+{
+    struct line *first = l->in_use, *second = l->second;
+
+    if (second == NULL || !second->open || l->failed)
+        return;
+    if (first != NULL)
+        leave_line(first);
+    second->role = IN_USE;
+    l->in_use = second;
+    l->second = NULL;
+    plan(l);
+}
+
+void link_fail(struct link *l, const struct err *why, bool final, double wait_ms)
+{
+    if (l->in_use == NULL)
+        return;
+    l->failed = true;
+    l->failed_at = l->in_use->place;
+    l->failed_worked = worked(l, l->in_use->since);
+    l->failure = *why;
+    if (wait_ms > 0)
+        places_bar(l->places, l->failed_at,
+                   now_ms(l) + (wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS));
+    if (final) {
+        places_remove(l->places, l->failed_at);
+        link_drop_next(l);
+    }
+    leave_line(l->in_use);
+    plan(l);
+}
+
+void link_close(struct link *l)
+{
+    if (l == NULL || l->closing)
+        return;
+    l->closing = true;
+    for (struct line *line = l->oldest, *newer; line != NULL; line = newer) {
+        newer = line->newer;
+        if (line->role != LEAVING)
+            leave_line(line);
+    }
+    plan(l);
+}
