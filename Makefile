@@ -112,7 +112,7 @@ TEST_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(FAKES) $(INSTEAD) $(UNIT) $(BENCH) $(
 all: $(BUILD)/hullo ## build the program (the default)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-22s %s\n", $$1, $$2}' Makefile $(wildcard tests/room/room.mk tests/bench/bench.mk)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-22s %s\n", $$1, $$2}' Makefile $(wildcard tests/room/room.mk tests/bench/bench.mk tests/peers/peers.mk)
 	@awk '/^[A-Z_]+ [?]=#?.*# /{split($$0, part, /# +/); sub(/ [?]=/, "=", part[1]); \
 		sub(/= /, "=", part[1]); printf "  %-22s %s\n", part[1], part[2]}' Makefile
 
@@ -165,7 +165,7 @@ $(BUILD)/.packages: deps/bootstrap.sh deps/packages
 # --- testing
 
 # The virtual room brings programs of its own; what they are, it says itself.
--include $(wildcard tests/room/room.mk tests/bench/bench.mk)
+-include $(wildcard tests/room/room.mk tests/bench/bench.mk tests/peers/peers.mk)
 TEST_PROGRAMS += $(if $(filter-out Darwin,$(OS)),$(ROOM_PLUGIN) $(if $(ROOM_PLUGIN),$(BUILD)/room/room_click))
 
 unit: $(UNIT_BINS) ## build and run the unit tests

@@ -3,7 +3,6 @@ value of another kind, at any depth. What Python's typing says is walked here; p
 """
 
 import base64
-import binascii
 import collections.abc
 import enum
 import functools
@@ -100,7 +99,7 @@ def simple(kind, value):
 def is_base64(value):
     try:
         return isinstance(value, str) and base64.b64decode(value, validate=True) is not None
-    except binascii.Error:
+    except ValueError:
         return False
 
 
