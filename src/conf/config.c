@@ -21,8 +21,10 @@ struct config {
     size_t endpoint_count;
     /* what they point into */
     const char **headers;
-    struct config_pair *events;
+    struct config_pair *events, *values;
 };
+
+#define VALUE SIZE_MAX /* one of the values */
 
 /* What an endpoint section may say, once each, and where that goes. */
 static const struct key {
@@ -33,11 +35,17 @@ static const struct key {
     {"dialect", offsetof(struct config_endpoint, dialect)},
     {"model", offsetof(struct config_endpoint, model)},
     {"voice", offsetof(struct config_endpoint, voice)},
-    {"region", offsetof(struct config_endpoint, region)},
-    {"resource", offsetof(struct config_endpoint, resource)},
     {"api_key_env", offsetof(struct config_endpoint, key_env)},
     {"api_key_command", offsetof(struct config_endpoint, key_command)},
     {"api_key_file", offsetof(struct config_endpoint, key_file)},
+    /* for the templates of dialects: realtime/dialect.h says what they mean */
+    {"region", VALUE},
+    {"resource", VALUE},
+    {"session", VALUE},
+    {"input_hz", VALUE},
+    {"output_hz", VALUE},
+    {"key_header", VALUE},
+    {"transcriber", VALUE},
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 
@@ -297,6 +305,7 @@ void config_free(struct config *c)
     free(c->endpoints);
     free(c->headers);
     free(c->events);
+    free(c->values);
     free(c->file);
     free(c);
 }
@@ -352,22 +361,32 @@ static int offer(const struct config *c, size_t first, size_t end, enum option_o
     return rc;
 }
 
-static void read_endpoint(struct config *c, size_t at, size_t *headers, size_t *events)
+/* How far what endpoints point into is filled. */
+struct filled {
+    size_t headers, events, values;
+};
+
+static void read_endpoint(struct config *c, size_t at, struct filled *n)
 {
     const struct syntax_item *items = c->text.items;
     struct config_endpoint *p = &c->endpoints[c->endpoint_count++];
 
-    *p = (struct config_endpoint){
-        .name = items[at].text, .headers = c->headers + *headers, .events = c->events + *events};
+    *p = (struct config_endpoint){.name = items[at].text,
+                                  .headers = c->headers + n->headers,
+                                  .events = c->events + n->events,
+                                  .values = c->values + n->values};
     for (size_t i = at + 1; i < items[at].end; i = items[i].end) {
         size_t key = find_key(items[i].name);
         if (items[i].section) {
             for (size_t j = i + 1; j < items[i].end; j = items[j].end, p->event_count++)
-                c->events[(*events)++] = (struct config_pair){items[j].name, items[j].text};
+                c->events[n->events++] = (struct config_pair){items[j].name, items[j].text};
+        } else if (key < KEYS && keys[key].offset == VALUE) {
+            c->values[n->values++] = (struct config_pair){items[i].name, items[i].text};
+            p->value_count++;
         } else if (key < KEYS) {
             memcpy((char *)p + keys[key].offset, &items[i].text, sizeof items[i].text);
         } else {
-            c->headers[(*headers)++] = items[i].text;
+            c->headers[n->headers++] = items[i].text;
             p->header_count++;
         }
     }
@@ -376,16 +395,18 @@ static void read_endpoint(struct config *c, size_t at, size_t *headers, size_t *
 static int read_endpoints(struct config *c, size_t at, struct err *e)
 {
     const struct syntax_item *items = c->text.items;
-    size_t count = items[at].end - at, headers = 0, events = 0;
+    size_t count = items[at].end - at;
+    struct filled filled = {0};
 
     c->endpoints = calloc(MAX_ENDPOINTS, sizeof *c->endpoints);
     c->headers = calloc(count, sizeof *c->headers);
     c->events = calloc(count, sizeof *c->events);
-    if (c->endpoints == NULL || c->headers == NULL || c->events == NULL)
+    c->values = calloc(count, sizeof *c->values);
+    if (c->endpoints == NULL || c->headers == NULL || c->events == NULL || c->values == NULL)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
     for (size_t i = at + 1; i < items[at].end; i = items[i].end)
         if (items[i].section)
-            read_endpoint(c, i, &headers, &events);
+            read_endpoint(c, i, &filled);
     return 0;
 }
 

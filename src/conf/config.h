@@ -38,12 +38,13 @@ struct config_pair {
 struct config_endpoint {
     const char *name;
     const char *url, *dialect, *model, *voice;
-    const char *region, *resource;                /* what some URLs have in them */
     const char *key_env, *key_command, *key_file; /* at most one of them */
     const char *const *headers;                   /* "Name: value" */
     size_t header_count;
     const struct config_pair *events; /* event names of the generic dialect */
     size_t event_count;
+    const struct config_pair *values; /* for the dialect's templates: region, session ... */
+    size_t value_count;
 };
 
 /* Finds, reads and checks the file, which may be missing unless it was named, and offers the

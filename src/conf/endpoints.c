@@ -8,6 +8,7 @@
 #include "conf/address.h"
 #include "conf/near.h"
 #include "conf/secret.h"
+#include "util/buf.h"
 
 #define ANY_KEY "HULLO_API_KEY"
 
@@ -15,6 +16,9 @@ struct place {
     struct endpoint_dialect dialect;
     const struct config_endpoint *section; /* NULL: of the command line */
     struct secret *key;
+    const char **headers; /* ended by NULL */
+    struct endpoint_value *values;
+    char **names; /* of events: "events.NAME" */
     char name[128];
     char whose[160]; /* beginning of messages */
 };
@@ -175,7 +179,7 @@ static bool has_secrets(const struct endpoint *p)
         return true;
     if (p->url != NULL && (strstr(p->url, "key=") != NULL || strstr(p->url, "token=") != NULL))
         return true;
-    for (size_t i = 0; i < p->header_count; i++)
+    for (size_t i = 0; p->headers != NULL && p->headers[i] != NULL; i++)
         if (looks_secret(p->headers[i]))
             return true;
     return false;
@@ -203,7 +207,45 @@ static int check_url(struct endpoint *p, struct place *place, struct err *e)
     return 0;
 }
 
-static void describe(struct endpoint *p, struct place *place, const struct options *o)
+static int take_headers(struct endpoint *p, struct place *place)
+{
+    const struct config_endpoint *s = place->section;
+
+    place->headers = calloc(s->header_count + 1, sizeof *place->headers);
+    if (place->headers == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->header_count; i++)
+        place->headers[i] = s->headers[i];
+    p->headers = place->headers;
+    return 0;
+}
+
+/* What the section says for templates, and the names of events behind it. */
+static int take_values(struct endpoint *p, struct place *place)
+{
+    const struct config_endpoint *s = place->section;
+    size_t n = 0;
+
+    place->values = calloc(s->value_count + s->event_count + 1, sizeof *place->values);
+    place->names = calloc(s->event_count + 1, sizeof *place->names);
+    if (place->values == NULL || place->names == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->value_count; i++)
+        place->values[n++] = (struct endpoint_value){s->values[i].name, s->values[i].value};
+    for (size_t i = 0; i < s->event_count; i++) {
+        struct buf name = BUF_INIT;
+        buf_addf(&name, "events.%s", s->events[i].name);
+        if (buf_failed(&name))
+            return -ENOMEM;
+        place->names[i] = name.data;
+        place->values[n++] = (struct endpoint_value){name.data, s->events[i].value};
+    }
+    p->values = place->values;
+    p->value_count = n;
+    return 0;
+}
+
+static int describe(struct endpoint *p, struct place *place, const struct options *o)
 {
     const struct config_endpoint *s = place->section;
 
@@ -213,14 +255,10 @@ static void describe(struct endpoint *p, struct place *place, const struct optio
     p->url = s != NULL ? s->url : options_text(o, OPT_URL);
     snprintf(place->name, sizeof place->name, "%s", s != NULL ? s->name : p->dialect);
     p->name = place->name;
+    p->cacert = options_text(o, OPT_CACERT);
     if (s == NULL)
-        return;
-    p->region = s->region;
-    p->resource = s->resource;
-    p->headers = s->headers;
-    p->header_count = s->header_count;
-    p->events = s->events;
-    p->event_count = s->event_count;
+        return 0;
+    return take_headers(p, place) < 0 || take_values(p, place) < 0 ? -ENOMEM : 0;
 }
 
 static int make(struct endpoint *p, struct place *place, const struct endpoints_config *c,
@@ -241,7 +279,8 @@ static int make(struct endpoint *p, struct place *place, const struct endpoints_
                         place->whose, &place->dialect, e);
     if (rc < 0)
         return rc;
-    describe(p, place, o);
+    if (describe(p, place, o) < 0)
+        return out_of_memory(e);
     return check_url(p, place, e);
 }
 
@@ -416,12 +455,22 @@ int endpoints_open(struct endpoints **out, const struct endpoints_config *config
     return 0;
 }
 
+static void free_place(struct place *p)
+{
+    secret_free(p->key);
+    free(p->headers);
+    free(p->values);
+    for (size_t i = 0; p->names != NULL && p->names[i] != NULL; i++)
+        free(p->names[i]);
+    free(p->names);
+}
+
 void endpoints_free(struct endpoints *p)
 {
     if (p == NULL)
         return;
     for (size_t i = 0; p->places != NULL && i < p->count; i++)
-        secret_free(p->places[i].key);
+        free_place(&p->places[i]);
     free(p->list);
     free(p->places);
     free(p);

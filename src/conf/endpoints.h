@@ -21,24 +21,10 @@
 #include <stddef.h>
 
 #include "conf/config.h"
+#include "conf/endpoint.h"
 #include "conf/options.h"
 #include "util/err.h"
 #include "util/log.h"
-
-struct endpoint {
-    const char *name;              /* for people: of its section, else its host or dialect */
-    const char *dialect;           /* never NULL */
-    const char *url;               /* NULL: the dialect's own */
-    const char *model;             /* NULL: the dialect's own */
-    const char *voice;             /* that goes before the settings' one; NULL: none does */
-    const char *region, *resource; /* NULL: not said */
-    const char *key;               /* NULL: none. Never for messages */
-    const char *const *headers;    /* "Name: value"; secrets as well */
-    size_t header_count;
-    const struct config_pair *events; /* names of events that differ: ours, theirs */
-    size_t event_count;
-    bool open; /* what is said can be heard on the way */
-};
 
 /* What has to be known of a dialect here. */
 struct endpoint_dialect {

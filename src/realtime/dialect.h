@@ -76,7 +76,7 @@ int dialect_header(const struct dialect *d, const struct endpoint *ep, struct bu
                    struct err *e);
 
 /* The dialect named "generic", as the endpoint's values make it out of OpenAI's:
- *   header       "Authorization: Bearer {key}"
+ *   key_header   "Authorization: Bearer {key}"
  *   session      ga, beta or top (enum dialect_session)
  *   input_hz, output_hz     8000 to 48000
  *   transcriber  model for the user's words; "" for none

@@ -123,7 +123,7 @@ static int take_value(struct generic *g, const struct endpoint *ep, const struct
         return take_hz(&d->input_hz, ep, v, e);
     if (strcmp(v->name, "output_hz") == 0)
         return take_hz(&d->output_hz, ep, v, e);
-    if (strcmp(v->name, "header") == 0)
+    if (strcmp(v->name, "key_header") == 0)
         return take_string(g, &d->header, v);
     if (strcmp(v->name, "voice") == 0)
         return take_string(g, &d->voice, v);

@@ -215,9 +215,12 @@ static void a_profile_gives_its_list(void **state)
     assert_string_equal(w->list[0].name, "first");
     assert_string_equal(w->list[0].model, "own");
     assert_string_equal(w->list[0].voice, "bert");
-    assert_string_equal(w->list[0].region, "west");
+    assert_int_equal(w->list[0].value_count, 1);
+    assert_string_equal(w->list[0].values[0].name, "region");
+    assert_string_equal(w->list[0].values[0].value, "west");
     assert_string_equal(w->list[0].key, "sk-a");
-    assert_int_equal(w->list[0].header_count, 1);
+    assert_string_equal(w->list[0].headers[0], "X-Who: me");
+    assert_null(w->list[0].headers[1]);
     assert_null(getenv("A_KEY"));
     assert_string_equal(w->list[1].name, "second");
     assert_string_equal(w->list[1].dialect, "openai");
@@ -226,7 +229,8 @@ static void a_profile_gives_its_list(void **state)
     assert_null(w->list[1].voice);
     assert_string_equal(w->list[2].dialect, "localai");
     assert_null(w->list[2].key);
-    assert_int_equal(w->list[2].event_count, 1);
+    assert_int_equal(w->list[2].value_count, 1);
+    assert_string_equal(w->list[2].values[0].name, "events.a");
 }
 
 static void what_is_typed_goes_before_the_endpoints_own(void **state)
