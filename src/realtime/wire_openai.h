@@ -1,4 +1,5 @@
-/* wire_openai - what the files of the codec of OpenAI Realtime share. */
+/* wire_openai - what OpenAI's protocols have in common: how settings are said, and what errors
+ * mean. */
 #ifndef HULLO_REALTIME_WIRE_OPENAI_H
 #define HULLO_REALTIME_WIRE_OPENAI_H
 
