@@ -71,7 +71,7 @@ const char *dialect_model(const struct dialect *d, const struct endpoint *ep,
 int dialect_url(const struct dialect *d, const struct endpoint *ep, enum backend_task task,
                 struct buf *out, struct err *e);
 
-/* "Name: value" that carries the key: a secret. Nothing without a key. Errors as above. */
+/* "Name: value" that carries the key, in *out: a secret. Nothing without a key. Errors as above. */
 int dialect_header(const struct dialect *d, const struct endpoint *ep, struct buf *out,
                    struct err *e);
 
@@ -80,7 +80,6 @@ int dialect_header(const struct dialect *d, const struct endpoint *ep, struct bu
  *   session      ga, beta or top (enum dialect_session)
  *   input_hz, output_hz     8000 to 48000
  *   transcriber  model for the user's words; "" for none
- *   voice        the one that "auto" means
  *   events.NAME  the server's name of an event; NAME is one of those in dialect_generic.c, such as
  *                audio_delta
  * and whatever its URL names besides. The endpoint may go afterwards. 0, -EINVAL (STATUS_USAGE),

@@ -33,7 +33,7 @@ enum { EVENTS = sizeof events / sizeof *events };
 struct generic {
     struct dialect dialect; /* first: it is what others see */
     struct dialect_name names[EVENTS + 1];
-    char *strings[EVENTS + 3];
+    char *strings[EVENTS + 2];
     size_t string_count;
 };
 
@@ -125,8 +125,6 @@ static int take_value(struct generic *g, const struct endpoint *ep, const struct
         return take_hz(&d->output_hz, ep, v, e);
     if (strcmp(v->name, "key_header") == 0)
         return take_string(g, &d->header, v);
-    if (strcmp(v->name, "voice") == 0)
-        return take_string(g, &d->voice, v);
     if (strcmp(v->name, "transcriber") == 0)
         return take_string(g, &d->transcriber, v);
     return 0; /* for the URL */
