@@ -28,7 +28,7 @@ struct fake_ws {
     const char *answer;
     struct buf rider, request, payloads;
     struct frame frames[MAX_FRAMES];
-    size_t count, reads, received, connections, handles;
+    size_t count, requests, connections, handles;
     bool mute, deaf, unmasked, freed;
 };
 
@@ -181,6 +181,7 @@ static void upgrade(struct peer *p)
     buf_add(&f->request, p->in.data, (size_t)(end + 4 - p->in.data));
     buf_drop(&p->in, (size_t)(end + 4 - p->in.data));
     p->upgraded = true;
+    f->requests++;
     answer = f->answer != NULL ? f->answer : right;
     mark = strchr(answer, '$');
     if (upgrade_accept(accept, text) < 0)
@@ -212,10 +213,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
         return;
     }
     buf_add(&p->in, b->base, (size_t)n);
-    if (p->upgraded) {
-        p->f->reads++;
-        p->f->received += (size_t)n;
-    } else
+    if (!p->upgraded)
         upgrade(p);
     while (p->upgraded && !uv_is_closing((uv_handle_t *)&p->tcp) && take_frame(p))
         ;
@@ -312,6 +310,11 @@ void fake_ws_mute(struct fake_ws *f)
     f->mute = true;
 }
 
+size_t fake_ws_requests(const struct fake_ws *f)
+{
+    return f->requests;
+}
+
 const char *fake_ws_request(const struct fake_ws *f)
 {
     return buf_str(&f->request);
@@ -336,21 +339,6 @@ int fake_ws_got(const struct fake_ws *f, size_t i, const char **payload, size_t 
     if (n != NULL)
         *n = f->frames[i].n;
     return f->frames[i].first;
-}
-
-size_t fake_ws_reads(const struct fake_ws *f)
-{
-    return f->reads;
-}
-
-size_t fake_ws_received(const struct fake_ws *f)
-{
-    return f->received;
-}
-
-bool fake_ws_open(const struct fake_ws *f)
-{
-    return f->peer != NULL;
 }
 
 bool fake_ws_unmasked(const struct fake_ws *f)

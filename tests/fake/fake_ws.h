@@ -41,14 +41,12 @@ void fake_ws_send(struct fake_ws *f, const void *bytes, size_t n); /* as they ar
 void fake_ws_frame(struct fake_ws *f, int first, const void *payload, size_t n);
 void fake_ws_hang_up(struct fake_ws *f, bool reset);
 
-const char *fake_ws_request(const struct fake_ws *f); /* the last one */
 size_t fake_ws_connections(const struct fake_ws *f);
-size_t fake_ws_frames(const struct fake_ws *f); /* whole frames received */
+size_t fake_ws_requests(const struct fake_ws *f);
+const char *fake_ws_request(const struct fake_ws *f); /* the last one */
+size_t fake_ws_frames(const struct fake_ws *f);       /* whole frames received */
 /* The first byte of frame i; its payload, unmasked. */
 int fake_ws_got(const struct fake_ws *f, size_t i, const char **payload, size_t *n);
-size_t fake_ws_reads(const struct fake_ws *f);    /* pieces in which they came */
-size_t fake_ws_received(const struct fake_ws *f); /* bytes */
-bool fake_ws_open(const struct fake_ws *f);       /* the connection is there */
-bool fake_ws_unmasked(const struct fake_ws *f);   /* a frame came that was not masked */
+bool fake_ws_unmasked(const struct fake_ws *f); /* a frame came that was not masked */
 
 #endif
