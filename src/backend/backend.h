@@ -189,7 +189,7 @@ struct backend_dialect {
     const char *title;         /* for people */
     const char *key_env;       /* where the key is looked for before HULLO_API_KEY; NULL: nowhere */
     const char *const *models; /* beginnings of names that mean this dialect without --dialect;
-                                  ends with NULL; NULL: none */
+                                  "*" is anything; ends with NULL; NULL: none */
     bool tasks[3];             /* by enum backend_task: it can do that */
     bool wants_url;            /* it is nowhere of its own */
     const char *run_against;   /* "the real service, 2026-11"; NULL: only its description */

@@ -81,6 +81,11 @@ static void bare(char *host)
         host[n - 1] = '\0';
 }
 
+static bool is_one_of(const char *s, const char *a, const char *b)
+{
+    return strcmp(s, a) == 0 || strcmp(s, b) == 0;
+}
+
 static int look(CURLU *u, const char *url, enum address_way *way, char *host, unsigned size,
                 const char *whose, struct err *e)
 {
@@ -92,7 +97,7 @@ static int look(CURLU *u, const char *url, enum address_way *way, char *host, un
         curl_url_get(u, CURLUPART_HOST, &name, 0) != CURLUE_OK || name[0] == '\0')
         rc = err_set(e, STATUS_USAGE, -EINVAL,
                      "%s: this is no address: one looks like wss://host/path", whose);
-    else if (strcmp(scheme, "wss") != 0 && strcmp(scheme, "ws") != 0)
+    else if (!is_one_of(scheme, "wss", "https") && !is_one_of(scheme, "ws", "http"))
         rc = err_set(e, STATUS_USAGE, -EINVAL,
                      "%s: a realtime endpoint is at wss:// or ws://, not %s://", whose, scheme);
     else if (curl_url_get(u, CURLUPART_PASSWORD, &password, 0) == CURLUE_OK)
@@ -102,7 +107,9 @@ static int look(CURLU *u, const char *url, enum address_way *way, char *host, un
     if (rc == 0) {
         snprintf(host, size, "%s", name);
         bare(name);
-        *way = scheme[2] == 's' ? ADDRESS_SEALED : is_near(name) ? ADDRESS_NEAR : ADDRESS_OPEN;
+        *way = is_one_of(scheme, "wss", "https") ? ADDRESS_SEALED
+               : is_near(name)                   ? ADDRESS_NEAR
+                                                 : ADDRESS_OPEN;
     }
     curl_free(scheme);
     curl_free(name);

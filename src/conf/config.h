@@ -22,28 +22,19 @@
 
 #include <stddef.h>
 
+#include "conf/endpoint.h"
 #include "conf/options.h"
 #include "util/err.h"
 
 struct config;
 
-/* The word that stands for no profile, where the file names one to use. */
-#define CONFIG_NO_PROFILE "local"
-
-struct config_pair {
-    const char *name, *value;
-};
-
 /* One `endpoint` section, as it is written; NULL is what it does not say. */
 struct config_endpoint {
     const char *name;
-    const char *url, *dialect, *model, *voice;
+    const char *url, *dialect, *model, *voice, *cacert;
     const char *key_env, *key_command, *key_file; /* at most one of them */
-    const char *const *headers;                   /* "Name: value" */
-    size_t header_count;
-    const struct config_pair *events; /* event names of the generic dialect */
-    size_t event_count;
-    const struct config_pair *values; /* for the dialect's templates: region, session ... */
+    const char *const *headers;                   /* "Name: value", NULL-terminated; never NULL */
+    const struct endpoint_value *values; /* for the dialect; an event's name is "events.NAME" */
     size_t value_count;
 };
 

@@ -1,6 +1,8 @@
 #include "conf/endpoints.h"
 
 #include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,7 +10,6 @@
 #include "conf/address.h"
 #include "conf/near.h"
 #include "conf/secret.h"
-#include "util/buf.h"
 
 #define ANY_KEY "HULLO_API_KEY"
 
@@ -16,9 +17,6 @@ struct place {
     struct endpoint_dialect dialect;
     const struct config_endpoint *section; /* NULL: of the command line */
     struct secret *key;
-    const char **headers; /* ended by NULL */
-    struct endpoint_value *values;
-    char **names; /* of events: "events.NAME" */
     char name[128];
     char whose[160]; /* beginning of messages */
 };
@@ -46,12 +44,20 @@ static bool find_dialect(const struct endpoints_config *c, const char *name,
     return false;
 }
 
+static bool begins_with(const char *name, const char *pattern)
+{
+    char whole[64];
+
+    return snprintf(whole, sizeof whole, "%s*", pattern) < (int)sizeof whole &&
+           fnmatch(whole, name, 0) == 0;
+}
+
 static bool dialect_of_model(const struct endpoints_config *c, const char *model,
                              struct endpoint_dialect *out)
 {
     for (size_t i = 0; model != NULL && c->dialect(c->user, i, out); i++)
         for (const char *const *m = out->models; m != NULL && *m != NULL; m++)
-            if (strncmp(model, *m, strlen(*m)) == 0)
+            if (begins_with(model, *m))
                 return true;
     return false;
 }
@@ -130,7 +136,7 @@ static int choose(struct choice *out, const struct endpoints_config *c, struct e
         if (options_origin(o, OPT_PROFILE) == ORIGIN_COMMAND_LINE)
             return contradiction("--profile", e);
         out->count = 0;
-    } else if (out->count == 0 && options_origin(o, OPT_MODEL) > local &&
+    } else if (out->count == 0 && local == ORIGIN_NONE &&
                dialect_of_model(c, options_text(o, OPT_MODEL), &d)) {
         *out = (struct choice){.single = true, .count = 1};
     }
@@ -160,6 +166,13 @@ static const char *voice_of(const struct options *o, const struct config_endpoin
     return section == NULL || said_now(o, OPT_VOICE, ORIGIN_ENVIRONMENT) ? NULL : section->voice;
 }
 
+static const char *cacert_of(const struct options *o, const struct config_endpoint *section)
+{
+    if (section != NULL && section->cacert != NULL && !said_now(o, OPT_CACERT, ORIGIN_COMMAND_LINE))
+        return section->cacert;
+    return options_text(o, OPT_CACERT);
+}
+
 /* Names that headers with secrets in them have. */
 static bool looks_secret(const char *header)
 {
@@ -179,8 +192,8 @@ static bool has_secrets(const struct endpoint *p)
         return true;
     if (p->url != NULL && (strstr(p->url, "key=") != NULL || strstr(p->url, "token=") != NULL))
         return true;
-    for (size_t i = 0; p->headers != NULL && p->headers[i] != NULL; i++)
-        if (looks_secret(p->headers[i]))
+    for (const char *const *h = p->headers; h != NULL && *h != NULL; h++)
+        if (looks_secret(*h))
             return true;
     return false;
 }
@@ -207,58 +220,38 @@ static int check_url(struct endpoint *p, struct place *place, struct err *e)
     return 0;
 }
 
-static int take_headers(struct endpoint *p, struct place *place)
+/* Only the generic dialect lets itself be told how it is. */
+static int check_values(const struct endpoint *p, const struct place *place, struct err *e)
 {
-    const struct config_endpoint *s = place->section;
-
-    place->headers = calloc(s->header_count + 1, sizeof *place->headers);
-    if (place->headers == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < s->header_count; i++)
-        place->headers[i] = s->headers[i];
-    p->headers = place->headers;
-    return 0;
-}
-
-/* What the section says for templates, and the names of events behind it. */
-static int take_values(struct endpoint *p, struct place *place)
-{
-    const struct config_endpoint *s = place->section;
-    size_t n = 0;
-
-    place->values = calloc(s->value_count + s->event_count + 1, sizeof *place->values);
-    place->names = calloc(s->event_count + 1, sizeof *place->names);
-    if (place->values == NULL || place->names == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < s->value_count; i++)
-        place->values[n++] = (struct endpoint_value){s->values[i].name, s->values[i].value};
-    for (size_t i = 0; i < s->event_count; i++) {
-        struct buf name = BUF_INIT;
-        buf_addf(&name, "events.%s", s->events[i].name);
-        if (buf_failed(&name))
-            return -ENOMEM;
-        place->names[i] = name.data;
-        place->values[n++] = (struct endpoint_value){name.data, s->events[i].value};
+    for (size_t i = 0; i < p->value_count; i++) {
+        const char *name = p->values[i].name;
+        if (strcmp(name, "resource") == 0 || strcmp(name, "region") == 0 ||
+            strcmp(p->dialect, "generic") == 0)
+            continue;
+        if (strncmp(name, "events.", 7) == 0)
+            name = "events";
+        return err_set(e, STATUS_USAGE, -EINVAL, "%s: '%s' is for the dialect 'generic', not '%s'",
+                       place->whose, name, p->dialect);
     }
-    p->values = place->values;
-    p->value_count = n;
     return 0;
 }
 
-static int describe(struct endpoint *p, struct place *place, const struct options *o)
+static void describe(struct endpoint *p, struct place *place, const struct options *o)
 {
     const struct config_endpoint *s = place->section;
 
     p->model = model_of(o, s);
     p->voice = voice_of(o, s);
+    p->cacert = cacert_of(o, s);
     p->dialect = place->dialect.name;
     p->url = s != NULL ? s->url : options_text(o, OPT_URL);
     snprintf(place->name, sizeof place->name, "%s", s != NULL ? s->name : p->dialect);
     p->name = place->name;
-    p->cacert = options_text(o, OPT_CACERT);
     if (s == NULL)
-        return 0;
-    return take_headers(p, place) < 0 || take_values(p, place) < 0 ? -ENOMEM : 0;
+        return;
+    p->headers = s->headers;
+    p->values = s->values;
+    p->value_count = s->value_count;
 }
 
 static int make(struct endpoint *p, struct place *place, const struct endpoints_config *c,
@@ -279,9 +272,9 @@ static int make(struct endpoint *p, struct place *place, const struct endpoints_
                         place->whose, &place->dialect, e);
     if (rc < 0)
         return rc;
-    if (describe(p, place, o) < 0)
-        return out_of_memory(e);
-    return check_url(p, place, e);
+    describe(p, place, o);
+    rc = check_values(p, place, e);
+    return rc < 0 ? rc : check_url(p, place, e);
 }
 
 /* --- keys */
@@ -455,22 +448,12 @@ int endpoints_open(struct endpoints **out, const struct endpoints_config *config
     return 0;
 }
 
-static void free_place(struct place *p)
-{
-    secret_free(p->key);
-    free(p->headers);
-    free(p->values);
-    for (size_t i = 0; p->names != NULL && p->names[i] != NULL; i++)
-        free(p->names[i]);
-    free(p->names);
-}
-
 void endpoints_free(struct endpoints *p)
 {
     if (p == NULL)
         return;
     for (size_t i = 0; p->places != NULL && i < p->count; i++)
-        free_place(&p->places[i]);
+        secret_free(p->places[i].key);
     free(p->list);
     free(p->places);
     free(p);

@@ -5,8 +5,8 @@
  * - --url or --dialect on the command line: that one;
  * - the profile has endpoints: these, in the order of the file (unless --llm-url, --stt-url or
  *   --local-model on the command line asks for this machine);
- * - the model has a name that a dialect knows as its own ("gpt-realtime-2"), and nothing stronger
- *   names a server or a model file for the local backend: that dialect's own server.
+ * - the model has a name that a dialect knows as its own ("gpt-realtime-2"), and nothing names a
+ *   server or a model file for the local backend: that dialect's own server.
  * A key alone never does.
  *
  * The key is the one that the endpoint names a source for, else what the dialect's variable has,
@@ -30,7 +30,8 @@
 struct endpoint_dialect {
     const char *name;
     const char *key_env;       /* or NULL */
-    const char *const *models; /* beginnings of names, ended by NULL; or NULL */
+    const char *const *models; /* beginnings of names, ended by NULL; or NULL. "*" stands for
+ anything */
     bool wants_url;            /* has no server of its own */
 };
 

@@ -132,7 +132,7 @@ static const struct dialect inworld = {
     .commits = true,
 };
 
-static const char *const qwen_models[] = {"qwen", NULL};
+static const char *const qwen_models[] = {"qwen*realtime", NULL};
 
 /* Nothing can be written into its conversations. */
 static const struct dialect qwen = {

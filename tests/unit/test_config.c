@@ -55,6 +55,7 @@ static const char office[] =
     "    url = ws://127.0.0.1:8080\n"
     "    model = 'gpt \"x\"'\n"
     "    api_key_file = \"~/key\"\n"
+    "    key_header = \"X-Key: {key}\" input_hz = 16000\n"
     "    events { audio_delta = response.audio.delta\n"
     "             done = \"response.done\" }\n"
     "  }\n"
@@ -139,18 +140,22 @@ static void endpoints_come_in_the_order_of_the_file(void **state)
     assert_string_equal(p[0].name, "azure");
     assert_string_equal(p[0].url, "wss://a.example/x?model=m");
     assert_string_equal(p[0].key_env, "AZURE_KEY");
-    assert_int_equal(p[0].header_count, 2);
     assert_string_equal(p[0].headers[1], "X-C: d, e");
-    assert_int_equal(p[0].event_count, 0);
+    assert_null(p[0].headers[2]);
+    assert_int_equal(p[0].value_count, 0);
     assert_null(p[0].model);
     assert_string_equal(p[1].name, "home");
     assert_string_equal(p[1].url, "ws://127.0.0.1:8080");
     assert_string_equal(p[1].model, "gpt \"x\"");
     assert_string_equal(p[1].key_file, "~/key");
-    assert_int_equal(p[1].header_count, 0);
-    assert_int_equal(p[1].event_count, 2);
-    assert_string_equal(p[1].events[0].name, "audio_delta");
-    assert_string_equal(p[1].events[1].value, "response.done");
+    assert_null(p[1].headers[0]);
+    assert_int_equal(p[1].value_count, 4);
+    assert_string_equal(p[1].values[0].name, "key_header");
+    assert_string_equal(p[1].values[0].value, "X-Key: {key}");
+    assert_string_equal(p[1].values[1].name, "input_hz");
+    assert_string_equal(p[1].values[2].name, "events.audio_delta");
+    assert_string_equal(p[1].values[3].name, "events.done");
+    assert_string_equal(p[1].values[3].value, "response.done");
     options_free(&o);
     config_free(c);
 }
@@ -238,6 +243,7 @@ static void mistakes_name_file_line_and_what_was_meant(void **state)
         {"profile a { endpoint b { header = \"A: b\\nC: d\" } }", "line 1", "Name: value"},
         {"profile a { endpoint b { header = {\"A: b\" \"C: d\"} } }", "line 1", "','"},
         {"profile a { endpoint b { header = {{ } }", "line 1", "list"},
+        {"profile a { endpoint b { header = \"A: {key}\" } }", "line 1", "key_header"},
         {"profile a { endpoint b { events x { } } }", "line 1", "no name"},
         {"profile a { endpoint b { events { x { } } } }", "line 1", "NAME = VALUE"},
         {"a {b {c {d {e {f {g {h {i {", "line 1", "inside one another"},
