@@ -51,7 +51,7 @@ def test_an_upgrade_can_be_refused_once(endpoint, status):
 @pytest.mark.parametrize("tls", [False, True])
 def test_the_handshake_can_end_at_every_step(endpoint, at, what, tls):
     ep = endpoint(faults=[Fault(what, at)], tls=tls)
-    with pytest.raises((OSError, EOFError, InvalidHandshake)):
+    with pytest.raises((OSError, EOFError, InvalidHandshake, ConnectionClosed)):
         Client(ep)
     Client(ep).__exit__()
 

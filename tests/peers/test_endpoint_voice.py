@@ -1,5 +1,6 @@
 """The scripted endpoint as OpenAI Realtime: turns, replies, and the rules that the service enforces."""
 
+import base64
 import json
 import socket
 
@@ -73,6 +74,17 @@ def test_commit_and_response_create_when_turn_detection_is_off(talk):
         client.send("response.create")
         client.until("response.done")
     assert ep.answered == [5]
+
+
+def test_a_turn_can_come_whole_as_an_item(talk):
+    ep, client = talk()
+    with client:
+        sound = {"type": "input_audio", "audio": base64.b64encode(marker(321, 24000, 2)).decode()}
+        client.send("conversation.item.create", item={"type": "message", "role": "user", "content": [sound]})
+        assert "audio" not in client.until("conversation.item.done")["item"]["content"][0]
+        client.send("response.create")
+        client.until("response.done")
+    assert ep.answered == [321] and ep.answers[0].sent_ms == 960
 
 
 def test_one_response_at_a_time_and_none_to_cancel(talk):

@@ -3,6 +3,7 @@
 import asyncio
 
 from . import shapes
+from .turns import BadAudio, InputAudio
 
 
 class Conversation:
@@ -48,7 +49,22 @@ class Conversation:
             return await self.session.refuse(event, *trouble)
         item.setdefault("id", shapes.new_id("item"))
         item.update(object="realtime.item", status=item.get("status") or "completed")
+        if item.get("role") == "user" and any(p.get("audio") for p in item["content"]):
+            await self.said(item)
         await self.add(item, after)
+
+    async def said(self, item):
+        """A turn that comes whole, as an item. What is told of it afterwards lacks the sound, as the service has it."""
+        sound = InputAudio()
+        try:
+            for part in item["content"]:
+                sound.append(part.pop("audio", None) or "")
+        except BadAudio as error:
+            self.session.connection.endpoint.violation(self.session.connection, f"audio that is none: {error}")
+        sound.item_id = item["id"]
+        turn = self.session.connection.endpoint.new_turn(sound.take(self.session.connection.number))
+        self.user_ms += turn.end_ms
+        self.session.unanswered.append(turn)
 
     def judge(self, item):
         """(message, code, param) of what is wrong with an item, or None."""

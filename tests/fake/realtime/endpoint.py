@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-import itertools
 import socket
 import ssl
 import threading
 
-from . import certificate, dialects, official
+from . import certificate, dialects, official, shapes
 from .connection import Connection
 from .faults import Fault, Plan
 from .journal import Journal
 from .script import Script
+from .turns import Answer
 from .voice import Voice
 from .wire import Gone, Wire
 
@@ -38,9 +38,9 @@ class Endpoint:
         self.checked = check
         self.violations = []  # what the program sent that no client may send
         self.trouble = []  # exceptions in here, which are faults of the endpoint
-        self.turns = []  # every Turn that was committed, over all connections
+        self.turns = []  # every Turn of the user's, over all connections
+        self.answers = []  # every Answer that was begun
         self.connections = []
-        self.replies = itertools.count(1)
         self.loop, self.server = asyncio.new_event_loop(), None
         self.thread = threading.Thread(target=self.loop.run_forever, name="endpoint", daemon=True)
 
@@ -76,8 +76,8 @@ class Endpoint:
 
     @property
     def answered(self):
-        """Numbers of the markers in turns that got a response, in order: what is there twice was answered twice."""
-        return [n for t in self.turns for n in t.numbers for _ in t.responses]
+        """Numbers of the markers in turns to which a whole answer was sent: what is there twice was answered twice."""
+        return [n for a in self.answers if a.status == "completed" for t in a.turns for n in t.numbers]
 
     def heard(self, connection):
         """All sound that came on the n-th connection: PCM."""
@@ -187,15 +187,17 @@ class Endpoint:
 
     # --- the books
 
-    def new_turn(self, input_audio, connection, begin_ms):
-        turn = input_audio.take(len(self.turns) + 1, connection, begin_ms)
+    def new_turn(self, turn):
+        turn.number = len(self.turns) + 1
         turn.transcript = self.script.transcript(turn, turn.number)
         self.turns.append(turn)
         return turn
 
-    def next_reply(self, turn):
-        count = next(self.replies)
-        return self.script.reply(turn, count), count
+    def next_reply(self, turns, connection):
+        """(Reply, Answer) for these turns."""
+        answer = Answer(len(self.answers) + 1, connection, shapes.new_id("resp"), turns)
+        self.answers.append(answer)
+        return self.script.reply(turns[-1] if turns else None, answer.number), answer
 
     def check(self, connection, event):
         if self.checked and connection.dialect.official:

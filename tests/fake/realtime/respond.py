@@ -11,12 +11,12 @@ from .marker import samples, to_bytes
 class Response:
     """Runs as a task; stop() ends it early, and returns when its response.done is out."""
 
-    def __init__(self, session, reply, count, turn, asked):
-        self.session, self.reply, self.count, self.turn, self.asked = session, reply, count, turn, asked
-        self.id = shapes.new_id("resp")
+    def __init__(self, session, reply, answer, asked):
+        self.session, self.reply, self.answer, self.asked = session, reply, answer, asked
+        self.id, self.count = answer.id, answer.number
         self.reason = None  # why it was stopped
         self.stopping, self.over = asyncio.Event(), asyncio.Event()
-        self.output, self.audio_ms, self.words_out = [], 0.0, 0
+        self.output, self.words_out = [], 0
         self.out_of_band = asked.get("conversation") == "none"
         self.text_only = reply.text_only or (
             asked.get("output_modalities") or session.settings["output_modalities"]) == ["text"]
@@ -109,7 +109,7 @@ class Response:
             if pieces[k]:
                 await self.send("response.output_audio.delta", **where, delta=data)
                 sent += len(pieces[k])
-        self.audio_ms += sent / 48
+                self.answer.sent_ms += len(pieces[k]) / 48
         self.session.conversation.sound[where["item_id"]] = sent / 48
         return said, sent / 48
 
@@ -162,11 +162,12 @@ class Response:
         done["status_details"] = details
         self.session.ended(self)
         await self.session.send({"type": "response.done", "response": done})
+        self.answer.status = status
 
     def usage(self):
         """One token for 100 ms of the user and for 50 ms of the assistant, and some for each word."""
         c = self.session.conversation
-        spoken = 0 if self.text_only else int(self.audio_ms / 50)
+        spoken = 0 if self.text_only else int(self.answer.sent_ms / 50)
         return shapes.usage(120 + c.words_in() + self.session.connection.script.context_tokens,
                             int(c.user_ms / 100), self.words_out + 10, spoken)
 

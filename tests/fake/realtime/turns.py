@@ -26,7 +26,6 @@ class Turn:
     hz: int
     t_ns: int  # when it was committed
     transcript: str = ""
-    responses: list = dataclasses.field(default_factory=list)  # ids of the answers that were begun
 
     @functools.cached_property
     def markers(self):
@@ -41,6 +40,18 @@ class Turn:
     @property
     def broken(self):
         return [m for m in self.markers if not m.whole]
+
+
+@dataclasses.dataclass
+class Answer:
+    """A response that was begun."""
+
+    number: int  # 1, 2 ... over all connections
+    connection: int
+    id: str
+    turns: list  # those that came since the last response of this connection; none: it was asked for without one
+    status: str = "in_progress"  # then what its response.done says
+    sent_ms: float = 0.0  # of audio
 
 
 class InputAudio:
@@ -97,10 +108,10 @@ class InputAudio:
         self.turn_begin = max(int(ms - self.prefix_ms), self.begin * 1000 // (2 * self.hz))
         return self.item_id, self.turn_begin
 
-    def take(self, number, connection, begin_ms=None):
-        """The buffer, or its part from begin_ms on, as a Turn; the buffer is empty then."""
+    def take(self, connection, begin_ms=None):
+        """The buffer, or its part from begin_ms on, as a Turn without a number; the buffer is empty then."""
         begin = self.begin if begin_ms is None else self.at(begin_ms)
-        turn = Turn(number, connection, self.item_id or shapes.new_id("item"), begin * 1000 // (2 * self.hz), self.ms,
+        turn = Turn(0, connection, self.item_id or shapes.new_id("item"), begin * 1000 // (2 * self.hz), self.ms,
                     bytes(self.heard[begin:]), self.hz, time.monotonic_ns())
         self.clear()
         return turn

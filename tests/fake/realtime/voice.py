@@ -20,6 +20,7 @@ class Voice:
         self.input = InputAudio()
         self.active = None  # the Response that runs
         self.voice_used = False
+        self.unanswered = []  # turns since the last response
         self.apply()
 
     def first_settings(self):
@@ -108,9 +109,9 @@ class Voice:
     async def speech_stopped(self, ms):
         await self.send({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": self.input.ms,
                          "item_id": self.input.item_id})
-        turn = await self.take_turn(self.input.turn_begin)
+        await self.take_turn(self.input.turn_begin)
         if self.settings["audio"]["input"]["turn_detection"].get("create_response"):
-            await self.begin_response({}, turn, {})
+            await self.create_response({})
 
     async def commit(self, event):
         if self.input.buffered_ms < 100:
@@ -122,12 +123,11 @@ class Voice:
 
     async def take_turn(self, begin_ms):
         """The buffer becomes an item of the conversation."""
-        turn = self.connection.endpoint.new_turn(self.input, self.connection.number, begin_ms)
+        turn = self.connection.endpoint.new_turn(self.input.take(self.connection.number, begin_ms))
         last = self.conversation.items[-1]["id"] if self.conversation.items else None
         await self.send({"type": "input_audio_buffer.committed", "item_id": turn.item_id, "previous_item_id": last})
-        self.turn = turn
+        self.unanswered.append(turn)
         await self.conversation.add_turn(turn)
-        return turn
 
     async def clear(self, _):
         self.input.clear()
@@ -135,22 +135,15 @@ class Voice:
 
     # --- responses
 
-    turn = None  # the last one; it is answered by the next response
-
     async def create_response(self, event):
-        await self.begin_response(event, self.turn, event.get("response") or {})
-
-    async def begin_response(self, event, turn, asked):
+        asked = event.get("response") or {}
         if self.active and asked.get("conversation") != "none":
             await self.refuse(event, f"Conversation already has an active response in progress: {self.active.id}. Wait "
                                      "until the response is finished before creating a new one.",
                               "conversation_already_has_active_response")
             return
-        reply, count = self.connection.endpoint.next_reply(turn)
-        made = Response(self, reply, count, turn, asked)
-        if turn:
-            turn.responses.append(made.id)
-        self.turn = None
+        turns, self.unanswered = self.unanswered, []
+        made = Response(self, *self.connection.endpoint.next_reply(turns, self.connection.number), asked)
         if not made.out_of_band:
             self.active = made
             self.voice_used = self.voice_used or not made.text_only
