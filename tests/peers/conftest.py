@@ -12,7 +12,8 @@ def own_events(ep):
     """What the endpoint itself sent, with the protocol of the connection."""
     for entry in ep.journal.select(way="out"):
         connection = ep.connections[entry.connection - 1]
-        if entry.type not in SPOILT and connection.dialect.official:
+        renamed = entry.type in connection.dialect.names.values()
+        if entry.type not in SPOILT and connection.dialect.official and not renamed:
             yield connection.dialect.protocol(connection.path, connection.query), entry.event
 
 

@@ -12,6 +12,7 @@ class Conversation:
         self.items = []
         self.sound = {}  # item id: ms of audio that were sent of it
         self.user_ms = 0.0  # of speech, over all turns
+        self.told = {}  # item id: how many of its words were told already
 
     def find(self, item_id):
         return next((i for i in self.items if i["id"] == item_id), None)
@@ -147,7 +148,7 @@ class Conversation:
         await asyncio.sleep(script.transcript_ms / 1000)
         head = "conversation.item.input_audio_transcription."
         where = {"item_id": turn.item_id, "content_index": 0}
-        for word in split(turn.transcript):
+        for word in split(turn.transcript)[self.told.get(turn.item_id, 0) :]:
             await self.session.send({"type": head + "delta", **where, "delta": word})
         if item["type"] == "message":
             item["content"][0]["transcript"] = turn.transcript

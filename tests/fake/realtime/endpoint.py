@@ -9,13 +9,17 @@ import threading
 from . import certificate, dialects, official, shapes
 from .connection import Connection
 from .faults import Fault, Plan
+from .gemini import Gemini
 from .journal import Journal
+from .live import Live
 from .script import Script
+from .transcription import Transcription
+from .translation import Translation
 from .turns import Answer
 from .voice import Voice
 from .wire import Gone, Wire
 
-SESSIONS = {"voice": Voice}
+SESSIONS = {"voice": Voice, "transcription": Transcription, "translation": Translation, "live": Live, "gemini": Gemini}
 NO_SUCH_MODEL = b'{"error":{"message":"no such model","type":"invalid_request_error","code":"model_not_found"}}'
 NO_KEY = (b'{"error":{"message":"Incorrect API key provided","type":"invalid_request_error",'
           b'"code":"invalid_api_key"}}')
@@ -40,6 +44,7 @@ class Endpoint:
         self.trouble = []  # exceptions in here, which are faults of the endpoint
         self.turns = []  # every Turn of the user's, over all connections
         self.answers = []  # every Answer that was begun
+        self.handles = {}  # of sessions that can be resumed: what was said in them
         self.connections = []
         self.loop, self.server = asyncio.new_event_loop(), None
         self.thread = threading.Thread(target=self.loop.run_forever, name="endpoint", daemon=True)
@@ -200,7 +205,11 @@ class Endpoint:
         return self.script.reply(turns[-1] if turns else None, answer.number), answer
 
     def check(self, connection, event):
-        if self.checked and connection.dialect.official:
+        if not self.checked:
+            return
+        if odd := connection.dialect.trouble(event):
+            self.violation(connection, odd)
+        if connection.dialect.official:
             kind = connection.dialect.protocol(connection.path, connection.query)
             for trouble in official.check(kind, event):
                 self.violation(connection, trouble)

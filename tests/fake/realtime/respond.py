@@ -92,24 +92,20 @@ class Response:
 
     async def deltas(self, reply, where):
         kind = self.session.settings["audio"]["output"]["format"]["type"]
-        pcm = b"" if self.text_only else reply.pcm(self.count)
-        words = reply.words(self.count)
-        step = int(reply.chunk_ms * 24) * 2
-        pieces = [pcm[at : at + step] for at in range(0, len(pcm), step)] or [b""]
         start, said, sent = asyncio.get_running_loop().time(), "", 0
         text = "response.output_text.delta" if self.text_only else "response.output_audio_transcript.delta"
-        for k, due in enumerate(reply.schedule(len(pieces))):
-            data = base64.b64encode(vad.encode(to_rate(pieces[k], kind), kind)).decode()
+        for due, piece, words in reply.parts(self.count, mute=self.text_only):
+            data = base64.b64encode(vad.encode(resampled(piece, 24000 if kind == "audio/pcm" else 8000), kind)).decode()
             if await self.until(start + due):
                 break
-            for word in words[len(words) * k // len(pieces) : len(words) * (k + 1) // len(pieces)]:
+            for word in words:
                 said += word
                 self.words_out += 1
                 await self.send(text, **where, delta=word)
-            if pieces[k]:
+            if piece:
                 await self.send("response.output_audio.delta", **where, delta=data)
-                sent += len(pieces[k])
-                self.answer.sent_ms += len(pieces[k]) / 48
+                sent += len(piece)
+                self.answer.sent_ms += len(piece) / 48
         self.session.conversation.sound[where["item_id"]] = sent / 48
         return said, sent / 48
 
@@ -172,9 +168,11 @@ class Response:
                             int(c.user_ms / 100), self.words_out + 10, spoken)
 
 
-def to_rate(pcm, kind):
-    """24 kHz to what the format wants."""
-    if kind == "audio/pcm":
-        return pcm
+def resampled(pcm, hz):
+    """24 kHz to 8, 16 or 24 kHz; rough, and good enough for markers."""
     x = samples(pcm)
-    return to_bytes([(a + b + c) // 3 for a, b, c in zip(x[0::3], x[1::3], x[2::3])])
+    if hz == 8000:
+        return to_bytes([(a + b + c) // 3 for a, b, c in zip(x[0::3], x[1::3], x[2::3])])
+    if hz == 16000:
+        return to_bytes([v for a, b, c in zip(x[0::3], x[1::3], x[2::3]) for v in (a, (b + c) // 2)])
+    return pcm

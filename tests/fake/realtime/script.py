@@ -46,6 +46,14 @@ class Reply:
         parts = text.split(" ")
         return [w + (" " if k + 1 < len(parts) else "") for k, w in enumerate(parts)] if text else []
 
+    def parts(self, count, mute=False):
+        """The reply in pieces: [(seconds after the first, PCM, [words])]. mute: without its sound."""
+        pcm, words = b"" if mute else self.pcm(count), self.words(count)
+        step = int(self.chunk_ms * HZ / 1000) * 2
+        chunks = [pcm[at : at + step] for at in range(0, len(pcm), step)] or [b""]
+        share = [words[len(words) * k // len(chunks) : len(words) * (k + 1) // len(chunks)] for k in range(len(chunks))]
+        return list(zip(self.schedule(len(chunks)), chunks, share))
+
     def schedule(self, chunks):
         """When each chunk is due, in seconds after the first."""
         rng = random.Random(self.seed)

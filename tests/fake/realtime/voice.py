@@ -19,6 +19,7 @@ class Voice:
         self.conversation = Conversation(self)
         self.input = InputAudio()
         self.active = None  # the Response that runs
+        self.settings["audio"]["input"]["format"]["rate"] = connection.dialect.input_hz
         self.voice_used = False
         self.unanswered = []  # turns since the last response
         self.apply()
@@ -164,15 +165,15 @@ class Voice:
         await self.refuse(event, "output_audio_buffer.clear is for WebRTC and SIP only.", "invalid_value", "type")
 
     actions = {
-        "session.update": update,
-        "input_audio_buffer.append": append,
-        "input_audio_buffer.commit": commit,
-        "input_audio_buffer.clear": clear,
-        "output_audio_buffer.clear": clear_output,
+        "session.update": lambda self, e: self.update(e),
+        "input_audio_buffer.append": lambda self, e: self.append(e),
+        "input_audio_buffer.commit": lambda self, e: self.commit(e),
+        "input_audio_buffer.clear": lambda self, e: self.clear(e),
+        "output_audio_buffer.clear": lambda self, e: self.clear_output(e),
         "conversation.item.create": lambda self, e: self.conversation.create(e),
         "conversation.item.delete": lambda self, e: self.conversation.delete(e),
         "conversation.item.retrieve": lambda self, e: self.conversation.retrieve(e),
         "conversation.item.truncate": lambda self, e: self.conversation.truncate(e),
-        "response.create": create_response,
-        "response.cancel": cancel,
+        "response.create": lambda self, e: self.create_response(e),
+        "response.cancel": lambda self, e: self.cancel(e),
     }
