@@ -150,11 +150,20 @@ static const char *after_scheme(const char *url)
     return at != NULL ? at + 3 : url;
 }
 
+/* Bytes of an IPv6 address at the beginning, with its brackets, which mean nothing else there. */
+static size_t bracketed(const char *host)
+{
+    size_t n = host[0] == '[' ? strcspn(host, "]") : 0;
+
+    return n > 0 && host[n] == ']' ? n + 1 : 0;
+}
+
 /* The part of the dialect's template that an address without one gets: from the path on, or only
  * from the query on. */
 static const char *rest_of(const char *template, const char *url)
 {
-    const char *host = after_scheme(url), *path = host + strcspn(host, "/?#[");
+    const char *host = after_scheme(url), *port = host + bracketed(host);
+    const char *path = port + strcspn(port, "/?#[");
     const char *from = template[0] == '/' ? template : after_scheme(template);
 
     if (strchr(host, '?') != NULL)
@@ -178,7 +187,7 @@ static int fill_own(const struct fill *f, const char *template)
     static const char *const schemes[][2] = {
         {"wss://", "wss://"}, {"ws://", "ws://"}, {"https://", "wss://"}, {"http://", "ws://"}};
     const char *url = f->endpoint->url, *rest = template != NULL ? rest_of(template, url) : "";
-    size_t i = 0, n;
+    size_t i = 0, n, host;
     int rc;
 
     while (i < 4 && strncmp(url, schemes[i][0], strlen(schemes[i][0])) != 0)
@@ -187,15 +196,10 @@ static int fill_own(const struct fill *f, const char *template)
         return bad_scheme(f->endpoint, f->err);
     buf_adds(f->out, schemes[i][1]);
     url += strlen(schemes[i][0]);
+    host = bracketed(url);
+    buf_add(f->out, url, host);
+    url += host;
     n = strlen(url);
-    /* An IPv6 address has brackets of its own. */
-    if (url[0] == '[') {
-        size_t host = strcspn(url, "]") + 1;
-        host = host > n ? n : host;
-        buf_add(f->out, url, host);
-        url += host;
-        n -= host;
-    }
     if (rest[0] == '/' && n > 0 && url[n - 1] == '/')
         n--;
     rc = fill_in(f, url, n);
