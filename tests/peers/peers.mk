@@ -1,5 +1,5 @@
 # Programs of ours that the tests of tests/peers talk with. Everything goes to $(BUILD)/peers.
-PEER_BINS = $(BUILD)/peers/link_probe $(BUILD)/peers/wire_events
+PEER_BINS = $(addprefix $(BUILD)/peers/,link_probe wire_events ws_echo)
 
 $(BUILD)/peers/%: $(BUILD)/tests/peers/%.o $(LIB)
 	@mkdir -p $(@D)

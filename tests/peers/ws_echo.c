@@ -1,0 +1,120 @@
+/* ws_echo URL [COUNT] - WebSocket clients that send back what they get, for the servers of others.
+ *
+ * URL may hold %d: the numbers from 1 to COUNT are put there, for as many connections at once. For
+ * each one a line on stdout: the number, how it ended ("closed CODE", "refused STATUS", "broken",
+ * "invalid", "usage"), a tab, and the message for people. HULLO_WS_CACERT names a CA bundle,
+ * HULLO_WS_SEND a text that is sent first, HULLO_WS_TURNS after how many echoes it closes by
+ * itself, HULLO_WS_HEADER a header. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/ws.h"
+
+struct echo {
+    long number;
+    struct ws *ws;
+    const char *first;
+    long turns;
+};
+
+static void on_opened(void *user)
+{
+    struct echo *e = user;
+
+    if (e->first != NULL)
+        ws_send(e->ws, e->first, strlen(e->first));
+}
+
+static void on_message(void *user, const char *bytes, size_t n, bool binary)
+{
+    struct echo *e = user;
+
+    if (e->turns > 0 && --e->turns == 0)
+        ws_close(e->ws, 1000, "");
+    else if (binary)
+        ws_send_binary(e->ws, bytes, n);
+    else
+        ws_send(e->ws, bytes, n);
+}
+
+static void on_closed(void *user, const struct ws_closed *how)
+{
+    struct echo *e = user;
+
+    printf("%ld ", e->number);
+    switch (how->end) {
+    case WS_CLOSED:
+        printf("closed %d", how->code);
+        break;
+    case WS_REFUSED:
+        printf("refused %d", how->http_status);
+        break;
+    case WS_BROKEN:
+        printf("broken");
+        break;
+    case WS_INVALID:
+        printf("invalid");
+        break;
+    }
+    printf("\t%s\n", how->error->text);
+    fflush(stdout);
+    ws_free(e->ws);
+}
+
+/* The address with the number in the place of %d. */
+static void fill_in(char *out, size_t size, const char *url, long number)
+{
+    const char *mark = strstr(url, "%d");
+
+    if (mark == NULL)
+        snprintf(out, size, "%s", url);
+    else
+        snprintf(out, size, "%.*s%ld%s", (int)(mark - url), url, number, mark + 2);
+}
+
+static void begin(struct echo *e, uv_loop_t *loop, const char *url)
+{
+    const char *turns = getenv("HULLO_WS_TURNS"), *headers[] = {getenv("HULLO_WS_HEADER"), NULL};
+    char text[1024];
+    struct err why = {0};
+    const struct ws_config config = {
+        .loop = loop,
+        .url = text,
+        .headers = headers,
+        .cacert = getenv("HULLO_WS_CACERT"),
+        .opened = on_opened,
+        .message = on_message,
+        .closed = on_closed,
+        .user = e,
+    };
+
+    e->first = getenv("HULLO_WS_SEND");
+    e->turns = turns != NULL ? strtol(turns, NULL, 10) : 0;
+    fill_in(text, sizeof text, url, e->number);
+    if (ws_open(&e->ws, &config, &why) < 0)
+        printf("%ld usage\t%s\n", e->number, why.text);
+}
+
+int main(int argc, char **argv)
+{
+    long count = argc > 2 ? strtol(argv[2], NULL, 10) : 1;
+    struct echo *echoes = count > 0 ? calloc((size_t)count, sizeof *echoes) : NULL;
+    uv_loop_t loop;
+    int failed;
+
+    if (argc < 2 || echoes == NULL || uv_loop_init(&loop) < 0) {
+        fprintf(stderr, "usage: ws_echo URL [COUNT]\n");
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    for (long i = 0; i < count; i++) {
+        echoes[i].number = i + 1;
+        begin(&echoes[i], &loop, argv[1]);
+    }
+    uv_run(&loop, UV_RUN_DEFAULT);
+    failed = uv_loop_close(&loop) != 0;
+    free(echoes);
+    return failed;
+}
