@@ -49,6 +49,49 @@ static const struct dialect openai = {
     .commits = true,
 };
 
+static const char *const gpt_live_models[] = {"gpt-live-1", NULL};
+
+/* The model stands in the first message. */
+static const struct dialect gpt_live = {
+    .info = {.name = "gpt-live",
+             .title = "OpenAI GPT-Live",
+             .key_env = "OPENAI_API_KEY",
+             .models = gpt_live_models,
+             .tasks = {true, false, false}},
+    .wire = {&wire_gpt_live, NULL, NULL},
+    .url = {"wss://api.openai.com/v1/live/sessions", NULL, NULL},
+    .header = bearer,
+    .model = {"gpt-live-1", NULL, NULL},
+    .voice = "marin",
+    .transcribes = true,
+    .input_hz = 24000,
+    .output_hz = 24000,
+};
+
+static const char *const gemini_models[] = {"gemini", NULL};
+
+#define GEMINI_URL                                \
+    "wss://generativelanguage.googleapis.com/ws/" \
+    "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+
+/* A connection lasts about 10 minutes; its session goes on over the next one. */
+static const struct dialect gemini = {
+    .info = {.name = "gemini",
+             .title = "Gemini Live",
+             .key_env = "GEMINI_API_KEY",
+             .models = gemini_models,
+             .tasks = {true, true, true}},
+    .wire = {&wire_gemini, &wire_gemini, &wire_gemini},
+    .url = {GEMINI_URL, GEMINI_URL, GEMINI_URL},
+    .header = "x-goog-api-key: {key}",
+    .model = {"gemini-3.8-live", "gemini-3.5-transcribe-live", "gemini-3.5-live-translate-preview"},
+    .transcribes = true,
+    .input_hz = 16000,
+    .output_hz = 24000,
+    .cap_s = 600,
+    .efforts = true,
+};
+
 /* Models are called as whoever deployed them liked. */
 static const struct dialect azure = {
     .info = {.name = "azure",
@@ -229,9 +272,9 @@ static const struct dialect generic = {
     .commits = true,
 };
 
-const struct dialect *const dialects[] = {&openai,      &azure,   &xai,     &elevenlabs,
-                                          &inworld,     &qwen,    &localai, &speaches,
-                                          &huggingface, &generic, NULL};
+const struct dialect *const dialects[] = {&openai,      &gpt_live, &gemini, &azure,   &xai,
+                                          &elevenlabs,  &inworld,  &qwen,   &localai, &speaches,
+                                          &huggingface, &generic,  NULL};
 
 const struct dialect *dialect_find(const char *name)
 {

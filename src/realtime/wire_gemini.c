@@ -14,6 +14,9 @@ enum {
     MAX_CALLS = 32,
 };
 
+/* A model that refuses a level of thinking; another one of its family is for that. */
+static const char UNTHINKING[] = "gemini-3.8-live";
+
 /* --- the session */
 
 static bool wanted(const char *s)
@@ -32,46 +35,53 @@ static enum backend_task task_of(const struct wire *w)
 }
 
 /* A member that is a list of one string. */
-static bool add_one(cJSON *object, const char *name, const char *value)
+static void put_one(struct buf *b, const char *name, const char *value)
 {
-    cJSON *list = cJSON_AddArrayToObject(object, name);
-    cJSON *one = cJSON_CreateString(value);
-
-    if (list != NULL && cJSON_AddItemToArray(list, one))
-        return true;
-    cJSON_Delete(one);
-    return false;
+    wire_raw(b, name, "[");
+    json_quote(b, value);
+    buf_adds(b, "]");
 }
 
-static bool add_transcription(const struct wire *w, cJSON *setup)
+static void put_transcriptions(const struct wire *w, struct buf *b)
 {
-    cJSON *in = cJSON_AddObjectToObject(setup, "inputAudioTranscription");
     const char *language = settings_of(w)->language;
 
-    if (in == NULL || (wanted(language) && !add_one(in, "languageCodes", language)))
-        return false;
-    return task_of(w) == BACKEND_TRANSCRIBE ||
-           cJSON_AddObjectToObject(setup, "outputAudioTranscription") != NULL;
+    wire_object(b, "inputAudioTranscription");
+    if (wanted(language))
+        put_one(b, "languageCodes", language);
+    wire_end(b);
+    if (task_of(w) != BACKEND_TRANSCRIBE)
+        wire_raw(b, "outputAudioTranscription", "{}");
 }
 
 /* The language of the speech is left to the model: those with a voice of their own know it from the
  * conversation, and refuse the session for one that they do not list. */
-static bool add_voice(const struct wire *w, cJSON *generation)
+static void put_voice(const struct wire *w, struct buf *b)
 {
     const char *voice = settings_of(w)->voice;
-    cJSON *o;
 
     if (!wanted(voice))
         voice = w->parts.config.dialect->voice;
     if (!wanted(voice))
-        return true;
-    o = cJSON_AddObjectToObject(generation, "speechConfig");
-    o = o != NULL ? cJSON_AddObjectToObject(o, "voiceConfig") : NULL;
-    o = o != NULL ? cJSON_AddObjectToObject(o, "prebuiltVoiceConfig") : NULL;
-    return o != NULL && json_add_text(o, "voiceName", voice) == 0;
+        return;
+    wire_object(b, "speechConfig");
+    wire_object(b, "voiceConfig");
+    wire_object(b, "prebuiltVoiceConfig");
+    wire_str(b, "voiceName", voice);
+    wire_end(b);
+    wire_end(b);
+    wire_end(b);
 }
 
-static bool add_thinking(const struct wire *w, cJSON *generation)
+/* What this model does not take ends the session, so that it is left out. */
+static bool thinks(const struct wire *w)
+{
+    const char *model = w->parts.config.model;
+
+    return w->parts.config.dialect->efforts && (model == NULL || strcmp(model, UNTHINKING) != 0);
+}
+
+static void put_thinking(const struct wire *w, struct buf *b)
 {
     static const struct {
         const char *effort, *level;
@@ -82,63 +92,38 @@ static bool add_thinking(const struct wire *w, cJSON *generation)
                   {"xhigh", "XHIGH"}};
     const char *effort = settings_of(w)->effort;
 
-    for (size_t i = 0; effort != NULL && i < sizeof levels / sizeof *levels; i++) {
-        cJSON *o;
+    for (size_t i = 0; effort != NULL && thinks(w) && i < sizeof levels / sizeof *levels; i++) {
         if (strcmp(levels[i].effort, effort) != 0)
             continue;
-        o = cJSON_AddObjectToObject(generation, "thinkingConfig");
-        return o != NULL && cJSON_AddStringToObject(o, "thinkingLevel", levels[i].level) != NULL;
+        wire_object(b, "thinkingConfig");
+        wire_str(b, "thinkingLevel", levels[i].level);
+        wire_end(b);
     }
-    return true;
-}
-
-static bool add_translation(const struct wire *w, cJSON *generation)
-{
-    const char *to = settings_of(w)->to;
-    cJSON *o = cJSON_AddObjectToObject(generation, "translationConfig");
-
-    return o != NULL && json_add_text(o, "targetLanguageCode", wanted(to) ? to : "en") == 0;
 }
 
 /* Speech is asked for even where only text is wanted: the models of a conversation refuse TEXT, and
  * what they say comes as text besides. */
-static bool add_generation(const struct wire *w, cJSON *setup)
+static void put_generation(const struct wire *w, struct buf *b)
 {
-    cJSON *g = cJSON_AddObjectToObject(setup, "generationConfig");
-    bool transcribe = task_of(w) == BACKEND_TRANSCRIBE;
+    const struct backend_settings *s = settings_of(w);
 
-    if (g == NULL || !add_one(g, "responseModalities", transcribe ? "TEXT" : "AUDIO"))
-        return false;
-    if (task_of(w) == BACKEND_TRANSLATE)
-        return add_translation(w, g);
-    if (transcribe)
-        return true;
-    if (settings_of(w)->max_tokens > 0 &&
-        cJSON_AddNumberToObject(g, "maxOutputTokens", settings_of(w)->max_tokens) == NULL)
-        return false;
-    return add_voice(w, g) && add_thinking(w, g);
-}
-
-static bool add_instructions(const struct wire *w, cJSON *setup)
-{
-    const char *text = settings_of(w)->instructions;
-    cJSON *o, *part;
-
-    if (text == NULL || text_blank(text))
-        return true;
-    o = cJSON_AddObjectToObject(setup, "systemInstruction");
-    o = o != NULL ? cJSON_AddArrayToObject(o, "parts") : NULL;
-    part = cJSON_CreateObject();
-    if (o == NULL || part == NULL || json_add_text(part, "text", text) != 0 ||
-        !cJSON_AddItemToArray(o, part)) {
-        cJSON_Delete(part);
-        return false;
+    wire_object(b, "generationConfig");
+    put_one(b, "responseModalities", task_of(w) == BACKEND_TRANSCRIBE ? "TEXT" : "AUDIO");
+    if (task_of(w) == BACKEND_TRANSLATE) {
+        wire_object(b, "translationConfig");
+        wire_str(b, "targetLanguageCode", wanted(s->to) ? s->to : "en");
+        wire_end(b);
+    } else if (task_of(w) == BACKEND_CONVERSE) {
+        if (s->max_tokens > 0)
+            wire_num(b, "maxOutputTokens", s->max_tokens);
+        put_voice(w, b);
+        put_thinking(w, b);
     }
-    return true;
+    wire_end(b);
 }
 
 /* How soon a turn ends, where the service detects turns. */
-static bool add_eagerness(const struct wire *w, cJSON *detection)
+static void put_eagerness(const struct wire *w, struct buf *b)
 {
     static const struct {
         const char *eagerness, *sensitivity;
@@ -151,86 +136,78 @@ static bool add_eagerness(const struct wire *w, cJSON *detection)
     for (size_t i = 0; eagerness != NULL && i < sizeof how / sizeof *how; i++) {
         if (strcmp(how[i].eagerness, eagerness) != 0)
             continue;
-        return (how[i].sensitivity == NULL ||
-                cJSON_AddStringToObject(detection, "endOfSpeechSensitivity", how[i].sensitivity) !=
-                    NULL) &&
-               cJSON_AddNumberToObject(detection, "silenceDurationMs", how[i].silence_ms) != NULL;
+        wire_str(b, "endOfSpeechSensitivity", how[i].sensitivity);
+        wire_num(b, "silenceDurationMs", how[i].silence_ms);
     }
-    return true;
 }
 
 /* Where we detect turns, a turn is all that was said since the last one: what came before our
  * detector was sure belongs to it. */
-static bool add_detection(const struct wire *w, cJSON *setup)
+static void put_detection(const struct wire *w, struct buf *b)
 {
-    cJSON *input = cJSON_AddObjectToObject(setup, "realtimeInputConfig");
-    cJSON *detection;
-
-    if (input == NULL ||
-        cJSON_AddStringToObject(input, "activityHandling", "START_OF_ACTIVITY_INTERRUPTS") == NULL)
-        return false;
-    detection = cJSON_AddObjectToObject(input, "automaticActivityDetection");
-    if (detection == NULL)
-        return false;
-    if (!w->manual)
-        return add_eagerness(w, detection);
-    return cJSON_AddTrueToObject(detection, "disabled") != NULL &&
-           cJSON_AddStringToObject(input, "turnCoverage", "TURN_INCLUDES_ALL_INPUT") != NULL;
+    wire_object(b, "realtimeInputConfig");
+    wire_object(b, "automaticActivityDetection");
+    if (w->manual)
+        wire_raw(b, "disabled", "true");
+    else
+        put_eagerness(w, b);
+    wire_end(b);
+    wire_str(b, "activityHandling", "START_OF_ACTIVITY_INTERRUPTS");
+    if (w->manual)
+        wire_str(b, "turnCoverage", "TURN_INCLUDES_ALL_INPUT");
+    wire_end(b);
 }
 
-/* What only a conversation has. */
-static bool add_conversation(const struct wire *w, cJSON *setup)
+/* What only a conversation has. Without the window, a session ends after 15 minutes. */
+static void put_conversation(const struct wire *w, struct buf *b)
 {
-    const char *handle = w->parts.config.handle;
-    cJSON *resumption, *window, *history;
+    const char *instructions = settings_of(w)->instructions;
 
-    if (!add_instructions(w, setup))
-        return false;
-    resumption = cJSON_AddObjectToObject(setup, "sessionResumption");
-    if (resumption == NULL ||
-        (handle != NULL && cJSON_AddStringToObject(resumption, "handle", handle) == NULL))
-        return false;
-    /* Without it a session ends after 15 minutes. */
-    window = cJSON_AddObjectToObject(setup, "contextWindowCompression");
-    if (window == NULL || cJSON_AddObjectToObject(window, "slidingWindow") == NULL)
-        return false;
-    if (!w->seed)
-        return true;
-    history = cJSON_AddObjectToObject(setup, "historyConfig");
-    return history != NULL &&
-           cJSON_AddTrueToObject(history, "initialHistoryInClientContent") != NULL;
+    if (instructions != NULL && !text_blank(instructions)) {
+        wire_object(b, "systemInstruction");
+        wire_raw(b, "parts", "[{");
+        wire_str(b, "text", instructions);
+        buf_adds(b, "}]}");
+    }
+    wire_object(b, "sessionResumption");
+    wire_str(b, "handle", w->parts.config.handle);
+    wire_end(b);
+    wire_raw(b, "contextWindowCompression", "{\"slidingWindow\":{}}");
+    if (w->seed)
+        wire_raw(b, "historyConfig", "{\"initialHistoryInClientContent\":true}");
 }
 
-static bool add_model(const struct wire *w, cJSON *setup)
+static void put_model(const struct wire *w, struct buf *b)
 {
     const char *model = w->parts.config.model != NULL ? w->parts.config.model : "";
     struct buf name = BUF_INIT;
-    bool ok;
 
-    if (strchr(model, '/') == NULL)
-        buf_adds(&name, "models/");
-    buf_adds(&name, model);
-    ok = !buf_failed(&name) && json_add_text(setup, "model", buf_str(&name)) == 0;
+    buf_addf(&name, "%s%s", strchr(model, '/') == NULL ? "models/" : "", model);
+    if (buf_failed(&name))
+        b->failed = true;
+    wire_str(b, "model", buf_str(&name));
     buf_free(&name);
-    return ok;
 }
 
 static int gemini_start(struct wire *w)
 {
-    cJSON *message = cJSON_CreateObject();
-    cJSON *setup = cJSON_AddObjectToObject(message, "setup");
+    struct buf *b = &w->parts.out;
 
     /* A session that is resumed knows what was said in it. */
     w->seed = w->parts.config.handle == NULL && w->before.len > 0;
-    if (setup == NULL || !add_model(w, setup) || !add_generation(w, setup) ||
-        !add_transcription(w, setup) ||
-        (task_of(w) != BACKEND_TRANSLATE && !add_detection(w, setup)) ||
-        (task_of(w) == BACKEND_CONVERSE && !add_conversation(w, setup))) {
-        cJSON_Delete(message);
-        return -ENOMEM;
-    }
     w->started = true;
-    return wire_send(&w->parts, message);
+    wire_object(b, NULL);
+    wire_object(b, "setup");
+    put_model(w, b);
+    put_generation(w, b);
+    put_transcriptions(w, b);
+    if (task_of(w) != BACKEND_TRANSLATE)
+        put_detection(w, b);
+    if (task_of(w) == BACKEND_CONVERSE)
+        put_conversation(w, b);
+    wire_end(b);
+    wire_end(b);
+    return wire_send_out(&w->parts);
 }
 
 /* --- what was written */
@@ -327,8 +304,14 @@ static int send_waiting(struct wire *w)
 /* There is no bare request: the model answers what it is told. */
 static int gemini_respond(struct wire *w, const char *instructions)
 {
+    const char *known = settings_of(w)->instructions;
     int rc = send_before(w);
 
+    /* The session's own are known to it. */
+    if (instructions != NULL && known != NULL && strncmp(instructions, known, strlen(known)) == 0)
+        instructions += strlen(known);
+    if (instructions != NULL)
+        instructions += strspn(instructions, "\n");
     if (instructions != NULL && !text_blank(instructions)) {
         if (w->held.len > 0)
             buf_addf(&w->held, "\n\n(%s)", instructions);
@@ -408,39 +391,28 @@ static int gemini_finish(struct wire *w)
 }
 
 /* No tools are offered; a model that calls one all the same would wait for ever. */
-static bool refuse_call(cJSON *list, const cJSON *call)
-{
-    const char *id = wire_id(call, "id"), *name = wire_id(call, "name");
-    cJSON *one = cJSON_CreateObject(), *response;
-
-    if (!cJSON_AddItemToArray(list, one)) {
-        cJSON_Delete(one);
-        return false;
-    }
-    response = cJSON_AddObjectToObject(one, "response");
-    return response != NULL && cJSON_AddStringToObject(response, "error", "no such tool") != NULL &&
-           (id[0] == '\0' || cJSON_AddStringToObject(one, "id", id) != NULL) &&
-           cJSON_AddStringToObject(one, "name", name) != NULL;
-}
-
 int gemini_refuse_calls(struct wire *w, const cJSON *calls)
 {
-    cJSON *message = cJSON_CreateObject();
-    cJSON *o = cJSON_AddObjectToObject(message, "toolResponse");
-    cJSON *list = o != NULL ? cJSON_AddArrayToObject(o, "functionResponses") : NULL;
+    struct buf *b = &w->parts.out;
     const cJSON *call;
-    bool ok = list != NULL;
+    int n = 0;
 
+    wire_object(b, NULL);
+    wire_object(b, "toolResponse");
+    wire_raw(b, "functionResponses", "[");
     cJSON_ArrayForEach(call, calls)
     {
-        if (ok && cJSON_IsObject(call) && cJSON_GetArraySize(list) < MAX_CALLS)
-            ok = refuse_call(list, call);
+        const char *id = wire_id(call, "id");
+        if (!cJSON_IsObject(call) || n == MAX_CALLS)
+            continue;
+        buf_adds(b, n++ > 0 ? ",{" : "{");
+        wire_str(b, "id", id[0] != '\0' ? id : NULL);
+        wire_str(b, "name", wire_id(call, "name"));
+        wire_raw(b, "response", "{\"error\":\"no such tool\"}");
+        wire_end(b);
     }
-    if (!ok || cJSON_GetArraySize(list) == 0) {
-        cJSON_Delete(message);
-        return ok ? 0 : -ENOMEM;
-    }
-    return wire_send(&w->parts, message);
+    buf_adds(b, "]}}");
+    return n > 0 ? wire_send_out(&w->parts) : 0;
 }
 
 /* --- the codec */
@@ -497,7 +469,7 @@ static const struct wire_caps *gemini_caps(const struct wire *w)
 }
 
 const struct wire_ops wire_gemini = {
-    .name = "Gemini Live",
+    .name = "gemini",
     .open = gemini_open,
     .free = gemini_free,
     .caps = gemini_caps,

@@ -19,7 +19,9 @@ enum { GEMINI_ID = 16 };
 struct gemini_turn {
     char id[GEMINI_ID];
     unsigned number;
-    bool open, committed, told; /* told: WIRE_HEARD was sent, with told_bytes of the words */
+    bool open, committed;
+    bool spoke, speaks; /* WIRE_SPEECH_STARTED was told; no WIRE_SPEECH_STOPPED yet */
+    bool told;          /* WIRE_HEARD was, with told_bytes of the words */
     size_t told_bytes;
     struct buf words;
 };

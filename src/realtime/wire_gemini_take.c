@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/http_error.h"
 #include "util/json.h"
 #include "util/text.h"
 
@@ -25,15 +24,40 @@ void gemini_turn_begin(struct wire *w)
     if (t->open)
         return;
     t->open = true;
-    t->committed = t->told = false;
+    t->committed = t->told = t->spoke = t->speaks = false;
     t->told_bytes = 0;
     buf_clear(&t->words);
     snprintf(t->id, sizeof t->id, "u%u", ++t->number);
 }
 
+static void tell_edge(struct wire *w, enum wire_event_type type, double ms)
+{
+    if (!w->manual)
+        wire_emit(&w->parts, (struct wire_event){.type = type, .item = w->turn.id, .ms = ms});
+}
+
+/* The user speaks. Told once in a turn, whatever shows it. */
+static void tell_speech(struct wire *w, double ms)
+{
+    gemini_turn_begin(w);
+    if (w->turn.spoke)
+        return;
+    w->turn.spoke = w->turn.speaks = true;
+    tell_edge(w, WIRE_SPEECH_STARTED, ms);
+}
+
+static void tell_silence(struct wire *w, double ms)
+{
+    if (!w->turn.open || !w->turn.speaks)
+        return;
+    w->turn.speaks = false;
+    tell_edge(w, WIRE_SPEECH_STOPPED, ms);
+}
+
 static void tell_committed(struct wire *w)
 {
     if (w->turn.open && !w->turn.committed) {
+        tell_silence(w, -1);
         w->turn.committed = true;
         wire_emit(&w->parts, (struct wire_event){.type = WIRE_COMMITTED, .item = w->turn.id});
     }
@@ -59,7 +83,7 @@ static int take_words(struct wire *w, const cJSON *transcription, bool interim)
     const char *text = wire_text(transcription, "text");
 
     if (text[0] != '\0') {
-        gemini_turn_begin(w);
+        tell_speech(w, -1);
         /* A guess says nothing about words that are known already. */
         if (interim && t->words.len > 0)
             return 0;
@@ -224,11 +248,14 @@ static bool broken_off(const cJSON *content, struct err *e)
     return true;
 }
 
+/* By somebody who speaks, unless it was us. */
 static void take_interrupted(struct wire *w)
 {
     wire_emit(&w->parts, (struct wire_event){.type = WIRE_INTERRUPTED, .reply = w->reply.id});
     settle_turn(w);
     end_reply(w, WIRE_CANCELLED, NULL);
+    if (!w->due)
+        tell_speech(w, -1);
     w->cut = true;
 }
 
@@ -257,7 +284,9 @@ static void take_turn_complete(struct wire *w, const cJSON *content)
     /* A question that gets no answer is answered by nothing. */
     if (!w->produced && !w->cut && !goes_on && (broken || w->due))
         begin_reply(w);
-    settle_turn(w);
+    /* What interrupted the turn is the beginning of another one. */
+    if (!w->cut)
+        settle_turn(w);
     end_reply(w, broken ? WIRE_INCOMPLETE : WIRE_COMPLETE, broken ? &e : NULL);
     w->cut = w->produced = w->reply.closing = false;
 }
@@ -309,23 +338,16 @@ static double duration_ms(const cJSON *object, const char *name)
 static void take_voice(struct wire *w, const cJSON *voice)
 {
     const char *type = json_str(voice, "type");
-    bool start;
+    double ms = duration_ms(voice, "audioOffset");
 
-    if (type == NULL)
-        type = json_str(voice, "voiceActivityType");
-    if (type == NULL)
-        return;
-    start = strcmp(type, "ACTIVITY_START") == 0;
-    if (!start && strcmp(type, "ACTIVITY_END") != 0)
-        return;
-    /* A turn that was answered is over when somebody speaks again. */
-    if (start && w->produced)
-        settle_turn(w);
-    gemini_turn_begin(w);
-    wire_emit(&w->parts,
-              (struct wire_event){.type = start ? WIRE_SPEECH_STARTED : WIRE_SPEECH_STOPPED,
-                                  .item = w->turn.id,
-                                  .ms = duration_ms(voice, "audioOffset")});
+    if (type != NULL && strcmp(type, "ACTIVITY_START") == 0) {
+        /* A turn that was answered, or ended, is over when somebody speaks again. */
+        if (w->turn.open && (w->produced || !w->turn.speaks))
+            settle_turn(w);
+        tell_speech(w, ms);
+    } else if (type != NULL && strcmp(type, "ACTIVITY_END") == 0) {
+        tell_silence(w, ms);
+    }
 }
 
 static void take_resumption(struct wire *w, const cJSON *update)
@@ -357,6 +379,11 @@ static uint64_t of_modality(const cJSON *usage, const char *name, const char *mo
     return sum;
 }
 
+static uint64_t less(uint64_t from, uint64_t n)
+{
+    return from > n ? from - n : 0;
+}
+
 /* Counts are of the turn that they come with. What has no modality is text; so are thoughts. */
 static void take_usage(struct wire *w, const cJSON *usage)
 {
@@ -367,14 +394,13 @@ static void take_usage(struct wire *w, const cJSON *usage)
     };
     uint64_t in =
         wire_count(usage, "promptTokenCount") + wire_count(usage, "toolUsePromptTokenCount");
-    uint64_t cached = wire_count(usage, "cachedContentTokenCount");
-    uint64_t out = wire_count(usage, "responseTokenCount");
 
-    u.text_in = in > u.audio_in ? in - u.audio_in : 0;
-    u.text_cached = cached > u.audio_cached ? cached - u.audio_cached : 0;
-    u.text_out =
-        (out > u.audio_out ? out - u.audio_out : 0) + wire_count(usage, "thoughtsTokenCount");
-    if (u.text_in + u.audio_in + u.text_out + u.audio_out > 0)
+    u.text_cached = less(wire_count(usage, "cachedContentTokenCount"), u.audio_cached);
+    u.text_in = less(less(in, u.audio_in), u.text_cached);
+    u.audio_in = less(u.audio_in, u.audio_cached);
+    u.text_out = less(wire_count(usage, "responseTokenCount"), u.audio_out) +
+                 wire_count(usage, "thoughtsTokenCount");
+    if (u.text_in + u.text_cached + u.audio_in + u.audio_cached + u.text_out + u.audio_out > 0)
         wire_emit(&w->parts, (struct wire_event){.type = WIRE_USAGE, .usage = u});
 }
 
@@ -409,16 +435,15 @@ static void take_error(struct wire *w, const cJSON *message)
     const char *status = json_str(error, "status");
     enum wire_fault fault =
         fault_of((int)json_int(error, "code", 0, 999, 0), status != NULL ? status : "");
-    char words[HTTP_ERROR_WORDS];
+    const char *words = wire_line(error, "message");
     struct err e = {0};
 
-    http_error_words_json(words, message);
     /* A setup that is refused makes no session. */
     if (fault == WIRE_REFUSED && !w->ready)
         fault = WIRE_WRONG;
-    err_set(&e, fault == WIRE_FORBIDDEN ? STATUS_AUTH : STATUS_FAILED, -EIO,
-            "the provider reports an error%s%s%s", words[0] != '\0' ? ": \"" : "", words,
-            words[0] != '\0' ? "\"" : "");
+    if (words[0] == '\0')
+        words = status != NULL ? wire_line(error, "status") : "no reason given";
+    wire_say_fault(&e, w->parts.config.dialect, fault, words);
     wire_emit_error(&w->parts, fault, -1, &e);
 }
 

@@ -86,47 +86,6 @@ static double wait_ms(const char *message)
     return *end == 'm' ? n * 60e3 : -1;
 }
 
-static void say(const struct dialect *d, enum wire_fault fault, const char *message, struct err *e)
-{
-    const char *title = d->info.title, *key = d->info.key_env;
-
-    switch (fault) {
-    case WIRE_FORBIDDEN:
-        err_set(e, STATUS_AUTH, -EACCES,
-                "'%s' does not accept the key (%s); put a valid one into %s", title, message,
-                key != NULL ? key : "HULLO_API_KEY");
-        break;
-    case WIRE_SPENT:
-        err_set(
-            e, STATUS_AUTH, -EDQUOT,
-            "the account at '%s' has no money left, or no right to this model (%s); look at its "
-            "billing and limits, or take another endpoint",
-            title, message);
-        break;
-    case WIRE_WRONG:
-        err_set(e, STATUS_USAGE, -ENOENT,
-                "'%s' does not speak as it was configured (%s); check the model, the URL and the "
-                "dialect",
-                title, message);
-        break;
-    case WIRE_LIMITED:
-        err_set(e, STATUS_NETWORK, -EAGAIN, "'%s' has no room at the moment: %s", title, message);
-        break;
-    case WIRE_OVER:
-        err_set(e, STATUS_NETWORK, -ETIME, "'%s' has ended the session: %s", title, message);
-        break;
-    case WIRE_SERVER:
-        err_set(e, STATUS_NETWORK, -EREMOTEIO, "'%s' has a problem of its own: %s", title, message);
-        break;
-    case WIRE_ACTIVE:
-        err_set(e, STATUS_FAILED, -EBUSY, "'%s' is still answering: %s", title, message);
-        break;
-    case WIRE_REFUSED:
-        err_set(e, STATUS_FAILED, -EPROTO, "'%s' refuses a request: %s", title, message);
-        break;
-    }
-}
-
 enum wire_fault openai_fault(const struct dialect *d, const cJSON *error, double *ms, struct err *e)
 {
     const char *code = wire_id(error, "code"), *type = wire_id(error, "type");
@@ -139,6 +98,6 @@ enum wire_fault openai_fault(const struct dialect *d, const cJSON *error, double
     if (message[0] == '\0')
         message = code[0] != '\0' ? code : type[0] != '\0' ? type : "no reason given";
     *e = (struct err){0};
-    say(d, fault, message, e);
+    wire_say_fault(e, d, fault, message);
     return fault;
 }

@@ -238,12 +238,11 @@ void wire_emit(struct wire_parts *p, struct wire_event ev)
     p->config.event(p->config.user, &ev);
 }
 
-int wire_emit_audio(struct wire_parts *p, const char *reply, const char *item, const char *base64,
-                    int rate_hz)
+int wire_decode(struct wire_parts *p, size_t *count, const char *base64)
 {
-    size_t need = strlen(base64) / 4 * 3 / 2, count = 0;
-    int rc;
+    size_t need = strlen(base64) / 4 * 3 / 2;
 
+    *count = 0;
     if (need > p->pcm_cap) {
         int16_t *more = realloc(p->pcm, need * sizeof *more);
         if (more == NULL)
@@ -251,7 +250,15 @@ int wire_emit_audio(struct wire_parts *p, const char *reply, const char *item, c
         p->pcm = more;
         p->pcm_cap = need;
     }
-    rc = wire_get_pcm(p->pcm, &count, base64);
+    return wire_get_pcm(p->pcm, count, base64);
+}
+
+int wire_emit_audio(struct wire_parts *p, const char *reply, const char *item, const char *base64,
+                    int rate_hz)
+{
+    size_t count = 0;
+    int rc = wire_decode(p, &count, base64);
+
     if (rc == 0 && count > 0)
         wire_emit(p, (struct wire_event){.type = WIRE_REPLY_AUDIO,
                                          .reply = reply,
@@ -260,6 +267,48 @@ int wire_emit_audio(struct wire_parts *p, const char *reply, const char *item, c
                                          .count = count,
                                          .rate_hz = rate_hz});
     return rc;
+}
+
+void wire_say_fault(struct err *e, const struct dialect *d, enum wire_fault fault,
+                    const char *message)
+{
+    const char *title = d->info.title, *key = d->info.key_env;
+
+    switch (fault) {
+    case WIRE_FORBIDDEN:
+        err_set(e, STATUS_AUTH, -EACCES,
+                "'%s' does not accept the key (%s); put a valid one into %s", title, message,
+                key != NULL ? key : "HULLO_API_KEY");
+        break;
+    case WIRE_SPENT:
+        err_set(
+            e, STATUS_AUTH, -EDQUOT,
+            "the account at '%s' has no money left, or no right to this model (%s); look at its "
+            "billing and limits, or take another endpoint",
+            title, message);
+        break;
+    case WIRE_WRONG:
+        err_set(e, STATUS_USAGE, -ENOENT,
+                "'%s' does not speak as it was configured (%s); check the model, the URL and the "
+                "dialect",
+                title, message);
+        break;
+    case WIRE_LIMITED:
+        err_set(e, STATUS_NETWORK, -EAGAIN, "'%s' has no room at the moment: %s", title, message);
+        break;
+    case WIRE_OVER:
+        err_set(e, STATUS_NETWORK, -ETIME, "'%s' has ended the session: %s", title, message);
+        break;
+    case WIRE_SERVER:
+        err_set(e, STATUS_NETWORK, -EREMOTEIO, "'%s' has a problem of its own: %s", title, message);
+        break;
+    case WIRE_ACTIVE:
+        err_set(e, STATUS_FAILED, -EBUSY, "'%s' is still answering: %s", title, message);
+        break;
+    case WIRE_REFUSED:
+        err_set(e, STATUS_FAILED, -EPROTO, "'%s' refuses a request: %s", title, message);
+        break;
+    }
 }
 
 void wire_emit_error(struct wire_parts *p, enum wire_fault fault, double ms, const struct err *e)

@@ -24,7 +24,7 @@ enum {
 struct wire_parts {
     struct wire_config config; /* .settings: those in force */
     struct buf out;            /* the message in the making */
-    int16_t *pcm;              /* what wire_audio has decoded last */
+    int16_t *pcm;              /* what wire_decode has decoded last */
     size_t pcm_cap;
     char unknown[WIRE_UNKNOWNS][WIRE_NAME];
     size_t unknown_count;
@@ -79,10 +79,17 @@ int wire_dispatch(struct wire_parts *p, struct wire *w, const struct wire_handle
 /* Hands the event on; strings that are NULL are "". */
 void wire_emit(struct wire_parts *p, struct wire_event ev);
 
+/* Decodes base64 into p->pcm. 0, -EBADMSG, -ENOMEM. */
+int wire_decode(struct wire_parts *p, size_t *count, const char *base64);
+
 /* Decodes base64 and hands it on as WIRE_REPLY_AUDIO; silence of no length is no event. 0,
  * -EBADMSG, -ENOMEM: no event. */
 int wire_emit_audio(struct wire_parts *p, const char *reply, const char *item, const char *base64,
                     int rate_hz);
+
+/* What people should read about an error of the provider's; message: its words, one line. */
+void wire_say_fault(struct err *e, const struct dialect *d, enum wire_fault fault,
+                    const char *message);
 
 /* Hands on WIRE_ERROR; ms as enum wire_fault says. */
 void wire_emit_error(struct wire_parts *p, enum wire_fault fault, double ms, const struct err *e);

@@ -90,6 +90,8 @@ static void note(void *user, const struct wire_event *ev)
         buf_addf(b, " %s", ev->item);
     if (ev->text[0] != '\0' || ev->type == WIRE_HEARD)
         buf_addf(b, " '%s'", ev->text);
+    if (ev->anew)
+        buf_adds(b, " anew");
     if (ev->type == WIRE_REPLY_AUDIO)
         buf_addf(b, " %zu@%d first %d", ev->count, ev->rate_hz, ev->samples[0]);
     if (ev->type == WIRE_SPEECH_STARTED || ev->type == WIRE_SPEECH_STOPPED ||
@@ -114,6 +116,7 @@ void fake_wire_open(struct fake_wire *f, const struct dialect *d, enum backend_t
         .task = task,
         .model = model != NULL ? model : d->model[task],
         .settings = &f->settings,
+        .handle = f->handle,
         .speak = speak,
         .send = keep,
         .event = note,

@@ -11,6 +11,7 @@ struct fake_wire {
     const struct wire_ops *ops;
     struct wire *wire;
     struct backend_settings settings;
+    const char *handle;     /* to go on with */
     struct buf sent;        /* JSON, a line each */
     struct buf told;        /* "reply_text r1 i1 'hello'", a line each */
     struct wire_event last; /* the newest event; its strings are gone */
@@ -18,8 +19,8 @@ struct fake_wire {
     int send_rc;            /* what sending answers */
 };
 
-/* Opens dialect's codec for the task; model NULL: the dialect's own. Settings are f->settings,
- * which may be filled before. */
+/* Opens dialect's codec for the task; model NULL: the dialect's own. Settings and handle are
+ * f's, which may be filled before. */
 void fake_wire_open(struct fake_wire *f, const struct dialect *d, enum backend_task task,
                     const char *model, bool speak);
 void fake_wire_close(struct fake_wire *f);

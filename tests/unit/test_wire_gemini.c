@@ -5,260 +5,295 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "fake/wire_notes.h"
+#include "fake/fake_wire.h"
 
-static const struct dialect gemini = {.info = {.name = "gemini"}};
+#define OURS                          \
+    {                                 \
+        .turns = BACKEND_TURNS_CLIENT \
+    }
 
-static void open_as(struct wire_notes *n, enum backend_task task,
-                    const struct backend_settings *settings)
+static void open_as(struct fake_wire *f, enum backend_task task)
 {
-    wire_notes_open(n, &wire_gemini, wire_notes_config(&gemini, task, settings));
+    fake_wire_open(f, dialect_find("gemini"), task, "a-model", task != BACKEND_TRANSCRIBE);
+}
+
+static void make_ready(struct fake_wire *f)
+{
+    assert_int_equal(f->ops->start(f->wire), 0);
+    assert_int_equal(fake_wire_take(f, "{\"setupComplete\":{}}"), 0);
+    fake_wire_sent(f);
+    fake_wire_told(f);
 }
 
 /* A session that is ready, with nothing noted. */
-static void open_ready(struct wire_notes *n, enum backend_task task,
-                       const struct backend_settings *settings)
+static void open_ready(struct fake_wire *f, enum backend_task task)
 {
-    open_as(n, task, settings);
-    assert_int_equal(wire_gemini.start(n->wire), 0);
-    assert_int_equal(wire_notes_take(n, "{\"setupComplete\":{}}"), 0);
-    buf_clear(&n->sent);
-    buf_clear(&n->told);
+    open_as(f, task);
+    make_ready(f);
 }
 
-static const struct backend_settings plain = {0};
-static const struct backend_settings ours = {.turns = BACKEND_TURNS_CLIENT};
+static void expect_told(struct fake_wire *f, const char *json, const char *events)
+{
+    assert_int_equal(fake_wire_take(f, json), 0);
+    assert_string_equal(fake_wire_told(f), events);
+}
+
+/* serverContent, which most messages are. */
+static void expect_content(struct fake_wire *f, const char *content, const char *events)
+{
+    char json[600];
+
+    snprintf(json, sizeof json, "{\"serverContent\":{%s}}", content);
+    expect_told(f, json, events);
+}
+
+#define HEARD(text) "\"inputTranscription\":{\"text\":\"" text "\"}"
+#define SAID(text)  "\"outputTranscription\":{\"text\":\"" text "\"}"
+#define SPOKEN(data)                                                   \
+    "\"modelTurn\":{\"parts\":[{\"inlineData\":{\"mimeType\":\"audio/" \
+    "pcm;rate=24000\",\"data\":\"" data "\"}}]}"
+#define GENERATED "\"generationComplete\":true"
+#define COMPLETE  "\"turnComplete\":true"
 
 /* --- what is sent */
 
 static void the_setup_says_as_little_as_the_settings(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_as(&n, BACKEND_CONVERSE, &plain);
-    assert_int_equal(wire_gemini.start(n.wire), 0);
-    wire_notes_assert_sent(
-        &n, "{\"setup\":{\"model\":\"models/a-model\","
-            "\"generationConfig\":{\"responseModalities\":[\"AUDIO\"]},"
-            "\"inputAudioTranscription\":{},\"outputAudioTranscription\":{},"
-            "\"realtimeInputConfig\":{\"activityHandling\":\"START_OF_ACTIVITY_INTERRUPTS\","
-            "\"automaticActivityDetection\":{}},"
-            "\"sessionResumption\":{},\"contextWindowCompression\":{\"slidingWindow\":{}}}}\n");
-    wire_notes_close(&n);
+    open_as(&f, BACKEND_CONVERSE);
+    assert_int_equal(wire_gemini.start(f.wire), 0);
+    assert_string_equal(
+        fake_wire_sent(&f),
+        "{\"setup\":{\"model\":\"models/a-model\","
+        "\"generationConfig\":{\"responseModalities\":[\"AUDIO\"]},"
+        "\"inputAudioTranscription\":{},\"outputAudioTranscription\":{},"
+        "\"realtimeInputConfig\":{\"automaticActivityDetection\":{},"
+        "\"activityHandling\":\"START_OF_ACTIVITY_INTERRUPTS\"},"
+        "\"sessionResumption\":{},\"contextWindowCompression\":{\"slidingWindow\":{}}}}\n");
+    fake_wire_close(&f);
 }
 
 static void the_setup_says_all_that_is_set(void **state)
 {
-    const struct backend_settings all = {.instructions = "Be\033 brief.",
-                                         .voice = "Puck",
-                                         .effort = "xhigh",
-                                         .eagerness = "high",
-                                         .language = "de",
-                                         .max_tokens = 300};
-    struct wire_config config = wire_notes_config(&gemini, BACKEND_CONVERSE, &all);
-    struct wire_notes n;
+    struct fake_wire f = {.handle = "h-1",
+                          .settings = {.instructions = "Be\033 brief.",
+                                       .voice = "Puck",
+                                       .effort = "xhigh",
+                                       .eagerness = "high",
+                                       .language = "de",
+                                       .max_tokens = 300}};
 
     (void)state;
-    config.model = "tunedModels/mine";
-    config.handle = "h-1";
-    wire_notes_open(&n, &wire_gemini, config);
-    assert_int_equal(wire_gemini.start(n.wire), 0);
-    wire_notes_assert_sent(
-        &n, "{\"setup\":{\"model\":\"tunedModels/mine\","
-            "\"generationConfig\":{\"responseModalities\":[\"AUDIO\"],\"maxOutputTokens\":300,"
-            "\"speechConfig\":{\"voiceConfig\":{\"prebuiltVoiceConfig\":{\"voiceName\":\"Puck\"}}},"
-            "\"thinkingConfig\":{\"thinkingLevel\":\"XHIGH\"}},"
-            "\"inputAudioTranscription\":{\"languageCodes\":[\"de\"]},"
-            "\"outputAudioTranscription\":{},"
-            "\"realtimeInputConfig\":{\"activityHandling\":\"START_OF_ACTIVITY_INTERRUPTS\","
-            "\"automaticActivityDetection\":{\"endOfSpeechSensitivity\":\"END_SENSITIVITY_HIGH\","
-            "\"silenceDurationMs\":350}},"
-            "\"systemInstruction\":{\"parts\":[{\"text\":\"Be brief.\"}]},"
-            "\"sessionResumption\":{\"handle\":\"h-1\"},"
-            "\"contextWindowCompression\":{\"slidingWindow\":{}}}}\n");
-    wire_notes_close(&n);
+    fake_wire_open(&f, dialect_find("gemini"), BACKEND_CONVERSE, "tunedModels/mine", true);
+    assert_int_equal(wire_gemini.start(f.wire), 0);
+    assert_string_equal(
+        fake_wire_sent(&f),
+        "{\"setup\":{\"model\":\"tunedModels/mine\","
+        "\"generationConfig\":{\"responseModalities\":[\"AUDIO\"],\"maxOutputTokens\":300,"
+        "\"speechConfig\":{\"voiceConfig\":{\"prebuiltVoiceConfig\":{\"voiceName\":\"Puck\"}}},"
+        "\"thinkingConfig\":{\"thinkingLevel\":\"XHIGH\"}},"
+        "\"inputAudioTranscription\":{\"languageCodes\":[\"de\"]},"
+        "\"outputAudioTranscription\":{},"
+        "\"realtimeInputConfig\":{"
+        "\"automaticActivityDetection\":{\"endOfSpeechSensitivity\":\"END_SENSITIVITY_HIGH\","
+        "\"silenceDurationMs\":350},"
+        "\"activityHandling\":\"START_OF_ACTIVITY_INTERRUPTS\"},"
+        "\"systemInstruction\":{\"parts\":[{\"text\":\"Be brief.\"}]},"
+        "\"sessionResumption\":{\"handle\":\"h-1\"},"
+        "\"contextWindowCompression\":{\"slidingWindow\":{}}}}\n");
+    fake_wire_close(&f);
+}
+
+static void a_model_that_takes_no_level_of_thinking_gets_none(void **state)
+{
+    struct fake_wire f = {.settings = {.effort = "high"}};
+
+    (void)state;
+    fake_wire_open(&f, dialect_find("gemini"), BACKEND_CONVERSE, "gemini-3.8-live", true);
+    assert_int_equal(wire_gemini.start(f.wire), 0);
+    assert_null(strstr(fake_wire_sent(&f), "thinking"));
+    fake_wire_close(&f);
 }
 
 static void a_transcription_and_a_translation_are_no_conversations(void **state)
 {
     const struct backend_settings to = {.to = "es", .instructions = "Be brief.", .language = "en"};
-    struct wire_notes n;
+    struct fake_wire f = {.settings = to};
 
     (void)state;
-    open_as(&n, BACKEND_TRANSCRIBE, &to);
-    assert_int_equal(wire_gemini.start(n.wire), 0);
-    wire_notes_assert_sent(
-        &n, "{\"setup\":{\"model\":\"models/a-model\","
-            "\"generationConfig\":{\"responseModalities\":[\"TEXT\"]},"
-            "\"inputAudioTranscription\":{\"languageCodes\":[\"en\"]},"
-            "\"realtimeInputConfig\":{\"activityHandling\":\"START_OF_ACTIVITY_INTERRUPTS\","
-            "\"automaticActivityDetection\":{}}}}\n");
-    wire_notes_close(&n);
+    open_as(&f, BACKEND_TRANSCRIBE);
+    assert_int_equal(wire_gemini.start(f.wire), 0);
+    assert_string_equal(fake_wire_sent(&f),
+                        "{\"setup\":{\"model\":\"models/a-model\","
+                        "\"generationConfig\":{\"responseModalities\":[\"TEXT\"]},"
+                        "\"inputAudioTranscription\":{\"languageCodes\":[\"en\"]},"
+                        "\"realtimeInputConfig\":{\"automaticActivityDetection\":{},"
+                        "\"activityHandling\":\"START_OF_ACTIVITY_INTERRUPTS\"}}}\n");
+    fake_wire_close(&f);
 
-    open_as(&n, BACKEND_TRANSLATE, &to);
-    assert_int_equal(wire_gemini.start(n.wire), 0);
-    wire_notes_assert_sent(&n, "{\"setup\":{\"model\":\"models/a-model\","
-                               "\"generationConfig\":{\"responseModalities\":[\"AUDIO\"],"
-                               "\"translationConfig\":{\"targetLanguageCode\":\"es\"}},"
-                               "\"inputAudioTranscription\":{\"languageCodes\":[\"en\"]},"
-                               "\"outputAudioTranscription\":{}}}\n");
-    assert_true(wire_gemini.caps(n.wire)->continuous);
-    wire_notes_close(&n);
+    f.settings = to;
+    open_as(&f, BACKEND_TRANSLATE);
+    assert_int_equal(wire_gemini.start(f.wire), 0);
+    assert_string_equal(fake_wire_sent(&f),
+                        "{\"setup\":{\"model\":\"models/a-model\","
+                        "\"generationConfig\":{\"responseModalities\":[\"AUDIO\"],"
+                        "\"translationConfig\":{\"targetLanguageCode\":\"es\"}},"
+                        "\"inputAudioTranscription\":{\"languageCodes\":[\"en\"]},"
+                        "\"outputAudioTranscription\":{}}}\n");
+    assert_true(wire_gemini.caps(f.wire)->continuous);
+    fake_wire_close(&f);
 }
 
 static void what_was_said_before_goes_ahead_of_the_microphone(void **state)
 {
     const int16_t x[] = {1, -1, 2};
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_as(&n, BACKEND_CONVERSE, &plain);
-    assert_int_equal(wire_gemini.user_text(n.wire, "say \"hi\""), 0);
-    assert_int_equal(wire_gemini.assistant_text(n.wire, "hi"), 0);
-    assert_int_equal(wire_gemini.user_text(n.wire, " "), 0);
-    assert_int_equal(wire_gemini.start(n.wire), 0);
+    open_as(&f, BACKEND_CONVERSE);
+    assert_int_equal(wire_gemini.user_text(f.wire, "say \"hi\""), 0);
+    assert_int_equal(wire_gemini.assistant_text(f.wire, "hi"), 0);
+    assert_int_equal(wire_gemini.user_text(f.wire, " "), 0);
+    assert_int_equal(wire_gemini.start(f.wire), 0);
     assert_non_null(
-        strstr(buf_str(&n.sent), "\"historyConfig\":{\"initialHistoryInClientContent\":true}"));
-    buf_clear(&n.sent);
-    wire_notes_take(&n, "{\"setupComplete\":{}}");
-    wire_notes_assert_told(&n, "READY\nSETTLED\n");
-    assert_int_equal(wire_gemini.audio(n.wire, x, 3), 0);
-    assert_int_equal(wire_gemini.audio(n.wire, x, 3), 0);
-    wire_notes_assert_sent(&n,
-                           "{\"clientContent\":{\"turnComplete\":true,\"turns\":["
-                           "{\"role\":\"user\",\"parts\":[{\"text\":\"say \\\"hi\\\"\"}]},"
-                           "{\"role\":\"model\",\"parts\":[{\"text\":\"hi\"}]}]}}\n"
-                           "{\"realtimeInput\":{\"audio\":{\"mimeType\":\"audio/pcm;rate=16000\","
-                           "\"data\":\"AQD//wIA\"}}}\n"
-                           "{\"realtimeInput\":{\"audio\":{\"mimeType\":\"audio/pcm;rate=16000\","
-                           "\"data\":\"AQD//wIA\"}}}\n");
-    wire_notes_close(&n);
+        strstr(fake_wire_sent(&f), "\"historyConfig\":{\"initialHistoryInClientContent\":true}"));
+    expect_told(&f, "{\"setupComplete\":{}}", "ready\nsettled\n");
+    assert_int_equal(wire_gemini.audio(f.wire, x, 3), 0);
+    assert_int_equal(wire_gemini.audio(f.wire, x, 3), 0);
+    assert_string_equal(fake_wire_sent(&f),
+                        "{\"clientContent\":{\"turnComplete\":true,\"turns\":["
+                        "{\"role\":\"user\",\"parts\":[{\"text\":\"say \\\"hi\\\"\"}]},"
+                        "{\"role\":\"model\",\"parts\":[{\"text\":\"hi\"}]}]}}\n"
+                        "{\"realtimeInput\":{\"audio\":{\"mimeType\":\"audio/pcm;rate=16000\","
+                        "\"data\":\"AQD//wIA\"}}}\n"
+                        "{\"realtimeInput\":{\"audio\":{\"mimeType\":\"audio/pcm;rate=16000\","
+                        "\"data\":\"AQD//wIA\"}}}\n");
+    fake_wire_close(&f);
 }
 
 static void the_last_question_of_before_is_asked_again(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_as(&n, BACKEND_CONVERSE, &plain);
-    wire_gemini.user_text(n.wire, "one");
-    wire_gemini.assistant_text(n.wire, "two");
-    wire_gemini.user_text(n.wire, "three");
-    wire_gemini.start(n.wire);
-    wire_notes_take(&n, "{\"setupComplete\":{}}");
-    buf_clear(&n.sent);
-    assert_int_equal(wire_gemini.respond(n.wire, NULL), 0);
-    wire_notes_assert_sent(&n, "{\"clientContent\":{\"turnComplete\":true,\"turns\":["
-                               "{\"role\":\"user\",\"parts\":[{\"text\":\"one\"}]},"
-                               "{\"role\":\"model\",\"parts\":[{\"text\":\"two\"}]}]}}\n"
-                               "{\"realtimeInput\":{\"text\":\"three\"}}\n");
-    wire_notes_close(&n);
+    open_as(&f, BACKEND_CONVERSE);
+    wire_gemini.user_text(f.wire, "one");
+    wire_gemini.assistant_text(f.wire, "two");
+    wire_gemini.user_text(f.wire, "three");
+    make_ready(&f);
+    assert_int_equal(wire_gemini.respond(f.wire, NULL), 0);
+    assert_string_equal(fake_wire_sent(&f),
+                        "{\"clientContent\":{\"turnComplete\":true,\"turns\":["
+                        "{\"role\":\"user\",\"parts\":[{\"text\":\"one\"}]},"
+                        "{\"role\":\"model\",\"parts\":[{\"text\":\"two\"}]}]}}\n"
+                        "{\"realtimeInput\":{\"text\":\"three\"}}\n");
+    fake_wire_close(&f);
 }
 
 static void a_session_that_goes_on_is_not_told_what_it_knows(void **state)
 {
-    struct wire_config config = wire_notes_config(&gemini, BACKEND_CONVERSE, &plain);
-    struct wire_notes n;
+    struct fake_wire f = {.handle = "h", .settings = {.instructions = "You are Ada."}};
 
     (void)state;
-    config.handle = "h";
-    wire_notes_open(&n, &wire_gemini, config);
-    wire_gemini.user_text(n.wire, "one");
-    wire_gemini.assistant_text(n.wire, "two");
-    wire_gemini.start(n.wire);
-    assert_null(strstr(buf_str(&n.sent), "historyConfig"));
-    wire_notes_take(&n, "{\"setupComplete\":{}}");
-    buf_clear(&n.sent);
-    wire_gemini.respond(n.wire, "Go on where you stopped.");
-    wire_notes_assert_sent(&n, "{\"realtimeInput\":{\"text\":\"Go on where you stopped.\"}}\n");
-    wire_notes_close(&n);
+    open_as(&f, BACKEND_CONVERSE);
+    wire_gemini.user_text(f.wire, "one");
+    wire_gemini.assistant_text(f.wire, "two");
+    wire_gemini.start(f.wire);
+    assert_null(strstr(fake_wire_sent(&f), "historyConfig"));
+    fake_wire_take(&f, "{\"setupComplete\":{}}");
+    wire_gemini.respond(f.wire, "You are Ada.\n\nGo on where you stopped.");
+    assert_string_equal(fake_wire_sent(&f),
+                        "{\"realtimeInput\":{\"text\":\"Go on where you stopped.\"}}\n");
+    fake_wire_close(&f);
 }
 
 static void a_written_question_is_asked_once(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    wire_gemini.user_text(n.wire, "what time is it?");
-    wire_notes_assert_sent(&n, "");
-    wire_gemini.respond(n.wire, "Be brief.");
-    wire_gemini.respond(n.wire, NULL);
-    wire_notes_assert_sent(
-        &n, "{\"realtimeInput\":{\"text\":\"what time is it?\\n\\n(Be brief.)\"}}\n");
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_CONVERSE);
+    wire_gemini.user_text(f.wire, "what time is it?");
+    assert_string_equal(fake_wire_sent(&f), "");
+    wire_gemini.respond(f.wire, "Be brief.");
+    wire_gemini.respond(f.wire, NULL);
+    assert_string_equal(fake_wire_sent(&f),
+                        "{\"realtimeInput\":{\"text\":\"what time is it?\\n\\n(Be brief.)\"}}\n");
+    fake_wire_close(&f);
 }
 
 static void turns_are_told_where_we_detect_them(void **state)
 {
     const int16_t x[] = {0};
-    struct wire_notes n;
+    struct fake_wire f = {.settings = OURS};
 
     (void)state;
-    open_as(&n, BACKEND_CONVERSE, &ours);
-    wire_gemini.start(n.wire);
-    assert_non_null(strstr(buf_str(&n.sent), "\"automaticActivityDetection\":{\"disabled\":true},"
-                                             "\"turnCoverage\":\"TURN_INCLUDES_ALL_INPUT\""));
-    wire_notes_take(&n, "{\"setupComplete\":{}}");
-    buf_clear(&n.sent);
-    wire_gemini.activity(n.wire, true);
-    wire_gemini.activity(n.wire, false);
-    wire_gemini.activity(n.wire, true);
-    wire_gemini.audio(n.wire, x, 1);
-    wire_gemini.commit(n.wire);
-    wire_gemini.respond(n.wire, NULL);
-    wire_notes_assert_sent(&n,
-                           "{\"realtimeInput\":{\"activityStart\":{}}}\n"
-                           "{\"realtimeInput\":{\"audio\":{\"mimeType\":\"audio/pcm;rate=16000\","
-                           "\"data\":\"AAA=\"}}}\n"
-                           "{\"realtimeInput\":{\"activityEnd\":{}}}\n");
+    open_as(&f, BACKEND_CONVERSE);
+    wire_gemini.start(f.wire);
+    assert_non_null(strstr(fake_wire_sent(&f),
+                           "\"realtimeInputConfig\":{\"automaticActivityDetection\":{"
+                           "\"disabled\":true},"
+                           "\"activityHandling\":\"START_OF_ACTIVITY_INTERRUPTS\","
+                           "\"turnCoverage\":\"TURN_INCLUDES_ALL_INPUT\"}"));
+    fake_wire_take(&f, "{\"setupComplete\":{}}");
+    wire_gemini.activity(f.wire, true);
+    wire_gemini.activity(f.wire, false);
+    wire_gemini.activity(f.wire, true);
+    wire_gemini.audio(f.wire, x, 1);
+    wire_gemini.commit(f.wire);
+    wire_gemini.respond(f.wire, NULL);
+    assert_string_equal(fake_wire_sent(&f),
+                        "{\"realtimeInput\":{\"activityStart\":{}}}\n"
+                        "{\"realtimeInput\":{\"audio\":{\"mimeType\":\"audio/pcm;rate=16000\","
+                        "\"data\":\"AAA=\"}}}\n"
+                        "{\"realtimeInput\":{\"activityEnd\":{}}}\n");
     /* A turn whose begin nobody saw is one all the same. */
-    wire_gemini.commit(n.wire);
-    wire_notes_assert_sent(&n, "{\"realtimeInput\":{\"activityStart\":{}}}\n"
-                               "{\"realtimeInput\":{\"activityEnd\":{}}}\n");
-    wire_gemini.finish(n.wire);
-    wire_notes_assert_sent(&n, "");
-    wire_gemini.activity(n.wire, true);
-    wire_gemini.finish(n.wire);
-    wire_notes_assert_sent(&n, "{\"realtimeInput\":{\"activityStart\":{}}}\n"
-                               "{\"realtimeInput\":{\"activityEnd\":{}}}\n");
-    wire_notes_close(&n);
+    wire_gemini.commit(f.wire);
+    assert_string_equal(fake_wire_sent(&f), "{\"realtimeInput\":{\"activityStart\":{}}}\n"
+                                            "{\"realtimeInput\":{\"activityEnd\":{}}}\n");
+    wire_gemini.finish(f.wire);
+    assert_string_equal(fake_wire_sent(&f), "");
+    wire_gemini.activity(f.wire, true);
+    wire_gemini.finish(f.wire);
+    assert_string_equal(fake_wire_sent(&f), "{\"realtimeInput\":{\"activityStart\":{}}}\n"
+                                            "{\"realtimeInput\":{\"activityEnd\":{}}}\n");
+    fake_wire_close(&f);
 }
 
 static void the_service_is_told_when_the_audio_stops(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    wire_gemini.activity(n.wire, true);
-    wire_gemini.activity(n.wire, false);
-    wire_notes_assert_sent(&n, "");
-    wire_gemini.commit(n.wire);
-    wire_gemini.finish(n.wire);
-    wire_notes_assert_sent(&n, "{\"realtimeInput\":{\"audioStreamEnd\":true}}\n"
-                               "{\"realtimeInput\":{\"audioStreamEnd\":true}}\n");
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_CONVERSE);
+    wire_gemini.activity(f.wire, true);
+    wire_gemini.activity(f.wire, false);
+    assert_string_equal(fake_wire_sent(&f), "");
+    wire_gemini.commit(f.wire);
+    wire_gemini.finish(f.wire);
+    assert_string_equal(fake_wire_sent(&f), "{\"realtimeInput\":{\"audioStreamEnd\":true}}\n"
+                                            "{\"realtimeInput\":{\"audioStreamEnd\":true}}\n");
+    fake_wire_close(&f);
 }
 
 static void a_failure_to_send_is_handed_back(void **state)
 {
     const int16_t x[] = {0};
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    n.send_result = -EPIPE;
-    assert_int_equal(wire_gemini.audio(n.wire, x, 1), -EPIPE);
-    assert_int_equal(wire_gemini.commit(n.wire), -EPIPE);
-    assert_int_equal(wire_gemini.respond(n.wire, "Go on."), -EPIPE);
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_CONVERSE);
+    f.send_rc = -EPIPE;
+    assert_int_equal(wire_gemini.audio(f.wire, x, 1), -EPIPE);
+    assert_int_equal(wire_gemini.commit(f.wire), -EPIPE);
+    assert_int_equal(wire_gemini.respond(f.wire, "Go on."), -EPIPE);
+    fake_wire_close(&f);
 }
 
 /* --- what its messages mean */
@@ -266,231 +301,221 @@ static void a_failure_to_send_is_handed_back(void **state)
 static void a_turn_is_heard_and_answered(void **state)
 {
     const int16_t x[] = {0};
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    wire_gemini.audio(n.wire, x, 1);
-    wire_notes_take(&n, "{\"serverContent\":{\"interimInputTranscription\":{\"text\":\"wot\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"inputTranscription\":{\"text\":\"what time\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"inputTranscription\":{\"text\":\" is it\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":{"
-                        "\"mimeType\":\"audio/pcm;rate=24000\",\"data\":\"AQD//wIA\"}}]}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"outputTranscription\":{\"text\":\"It is\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"outputTranscription\":{\"text\":\" ten.\"}}}");
-    wire_notes_assert_told(&n, "HEARD_PART u1 'wot' anew\n"
-                               "HEARD_PART u1 'what time' anew\n"
-                               "HEARD_PART u1 ' is it'\n"
-                               "COMMITTED u1\n"
-                               "HEARD u1 'what time is it'\n"
-                               "REPLY_STARTED r1\n"
-                               "REPLY_AUDIO r1 3 at 24000\n"
-                               "REPLY_TEXT r1 'It is'\n"
-                               "REPLY_TEXT r1 ' ten.'\n");
-    assert_int_equal(n.samples[1], -1);
-    wire_notes_take(&n, "{\"serverContent\":{\"generationComplete\":true}}");
-    wire_notes_assert_told(&n, "REPLY_DONE r1 complete\n");
-    wire_notes_take(&n, "{\"serverContent\":{\"turnComplete\":true},\"usageMetadata\":{"
-                        "\"promptTokenCount\":100,\"cachedContentTokenCount\":30,"
-                        "\"responseTokenCount\":50,\"thoughtsTokenCount\":7,"
-                        "\"promptTokensDetails\":[{\"modality\":\"TEXT\",\"tokenCount\":40},"
-                        "{\"modality\":\"AUDIO\",\"tokenCount\":60}],"
-                        "\"cacheTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":10}],"
-                        "\"responseTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":45}]}}");
-    wire_notes_assert_told(&n, "USAGE text_in=40 text_cached=20 audio_in=60 audio_cached=10 "
-                               "text_out=12 audio_out=45\n");
-    wire_notes_take(&n, "{\"serverContent\":{\"inputTranscription\":{\"text\":\"thanks\"}}}");
-    wire_notes_assert_told(&n, "HEARD_PART u2 'thanks' anew\n");
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_CONVERSE);
+    wire_gemini.audio(f.wire, x, 1);
+    expect_content(&f, "\"interimInputTranscription\":{\"text\":\"wot\"}",
+                   "speech_started u1 -1 ms\nheard_part u1 'wot' anew\n");
+    expect_content(&f, HEARD("what time"), "heard_part u1 'what time' anew\n");
+    expect_content(&f, HEARD(" is it"), "heard_part u1 ' is it'\n");
+    expect_content(&f, SPOKEN("AQD//wIA"),
+                   "speech_stopped u1 -1 ms\n"
+                   "committed u1\n"
+                   "heard u1 'what time is it'\n"
+                   "reply_started r1\n"
+                   "reply_audio r1 r1 3@24000 first 1\n");
+    expect_content(&f, SAID("It is"), "reply_text r1 r1 'It is'\n");
+    expect_content(&f, SAID(" ten."), "reply_text r1 r1 ' ten.'\n");
+    expect_content(&f, GENERATED, "reply_done r1 complete\n");
+    expect_content(&f, COMPLETE, "");
+    expect_content(&f, HEARD("thanks"), "speech_started u2 -1 ms\nheard_part u2 'thanks' anew\n");
+    fake_wire_close(&f);
 }
 
 static void words_that_come_late_belong_to_their_turn(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    wire_notes_take(&n, "{\"serverContent\":{\"inputTranscription\":{\"text\":\"what time\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"outputTranscription\":{\"text\":\"Ten.\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"inputTranscription\":{\"text\":\" is it\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"generationComplete\":true}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"outputTranscription\":{\"text\":\" Bye.\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"turnComplete\":true}}");
-    wire_notes_assert_told(&n, "HEARD_PART u1 'what time' anew\n"
-                               "COMMITTED u1\n"
-                               "HEARD u1 'what time'\n"
-                               "REPLY_STARTED r1\n"
-                               "REPLY_TEXT r1 'Ten.'\n"
-                               "HEARD_PART u1 ' is it'\n"
-                               "HEARD u1 'what time is it'\n"
-                               "REPLY_DONE r1 complete\n"
-                               "REPLY_TEXT r1 ' Bye.'\n");
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_CONVERSE);
+    fake_wire_take(&f, "{\"serverContent\":{" HEARD("what time") "}}");
+    fake_wire_take(&f, "{\"serverContent\":{" SAID("Ten.") "}}");
+    fake_wire_told(&f);
+    expect_content(&f, HEARD(" is it"), "heard_part u1 ' is it'\n");
+    expect_content(&f, GENERATED, "heard u1 'what time is it'\nreply_done r1 complete\n");
+    expect_content(&f, SAID(" Bye."), "reply_text r1 r1 ' Bye.'\n");
+    expect_content(&f, HEARD(" now"), "heard_part u1 ' now'\n");
+    expect_content(&f, COMPLETE, "heard u1 'what time is it now'\n");
+    fake_wire_close(&f);
 }
 
 static void who_interrupts_is_heard(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    wire_notes_take(&n, "{\"serverContent\":{\"inputTranscription\":{\"text\":\"tell me\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"outputTranscription\":{\"text\":\"Once\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"interrupted\":true}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"outputTranscription\":{\"text\":\" upon\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"inputTranscription\":{\"text\":\"no, stop\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"turnComplete\":true}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"outputTranscription\":{\"text\":\"Fine.\"}}}");
-    wire_notes_assert_told(&n, "HEARD_PART u1 'tell me' anew\n"
-                               "COMMITTED u1\n"
-                               "HEARD u1 'tell me'\n"
-                               "REPLY_STARTED r1\n"
-                               "REPLY_TEXT r1 'Once'\n"
-                               "INTERRUPTED r1\n"
-                               "REPLY_DONE r1 cancelled\n"
-                               "HEARD_PART u2 'no, stop' anew\n"
-                               "COMMITTED u2\n"
-                               "HEARD u2 'no, stop'\n"
-                               "REPLY_STARTED r2\n"
-                               "REPLY_TEXT r2 'Fine.'\n");
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_CONVERSE);
+    fake_wire_take(&f, "{\"serverContent\":{" HEARD("tell me") "}}");
+    fake_wire_take(&f, "{\"serverContent\":{" SAID("Once") "}}");
+    fake_wire_told(&f);
+    expect_content(&f, "\"interrupted\":true",
+                   "interrupted r1\nreply_done r1 cancelled\nspeech_started u2 -1 ms\n");
+    expect_content(&f, SAID(" upon"), "");
+    expect_content(&f, HEARD("no, "), "heard_part u2 'no, ' anew\n");
+    expect_content(&f, COMPLETE, "");
+    expect_content(&f, HEARD("stop"), "heard_part u2 'stop'\n");
+    expect_content(&f, SAID("Fine."),
+                   "speech_stopped u2 -1 ms\ncommitted u2\nheard u2 'no, stop'\n"
+                   "reply_started r2\nreply_text r2 r2 'Fine.'\n");
+    /* Whoever writes does not speak. */
+    wire_gemini.user_text(f.wire, "wait");
+    wire_gemini.respond(f.wire, NULL);
+    expect_content(&f, "\"interrupted\":true", "interrupted r2\nreply_done r2 cancelled\n");
+    fake_wire_close(&f);
 }
 
 static void a_turn_without_words_is_told_too(void **state)
 {
     const int16_t x[] = {0};
-    struct wire_notes n;
+    struct fake_wire f = {.settings = OURS};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &ours);
-    wire_gemini.audio(n.wire, x, 1);
-    wire_gemini.commit(n.wire);
-    wire_notes_take(&n, "{\"serverContent\":{\"turnComplete\":true}}");
-    wire_notes_assert_told(&n, "COMMITTED u1\n"
-                               "REPLY_STARTED r1\n"
-                               "HEARD_FAILED u1 'the provider did not tell what it understood'\n"
-                               "REPLY_DONE r1 complete\n");
+    open_ready(&f, BACKEND_CONVERSE);
+    wire_gemini.audio(f.wire, x, 1);
+    wire_gemini.commit(f.wire);
+    expect_content(&f, COMPLETE,
+                   "committed u1\nreply_started r1\nheard_failed u1\nreply_done r1 complete\n");
+    assert_string_equal(f.error.text, "the provider did not tell what it understood");
     /* Asked in writing: nothing was heard. */
-    wire_gemini.user_text(n.wire, "hello");
-    wire_gemini.respond(n.wire, NULL);
-    wire_notes_take(&n, "{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"text\":\"Hm\","
-                        "\"thought\":true},{\"text\":\"Hi.\"}]},\"turnComplete\":true}}");
-    wire_notes_assert_told(&n, "REPLY_STARTED r2\nREPLY_TEXT r2 'Hi.'\nREPLY_DONE r2 complete\n");
-    wire_notes_close(&n);
+    wire_gemini.user_text(f.wire, "hello");
+    wire_gemini.respond(f.wire, NULL);
+    expect_content(&f,
+                   "\"modelTurn\":{\"parts\":[{\"text\":\"Hm\",\"thought\":true},"
+                   "{\"text\":\"Hi.\"}]}," COMPLETE,
+                   "reply_started r2\nreply_text r2 r2 'Hi.'\nreply_done r2 complete\n");
+    fake_wire_close(&f);
 }
 
 static void an_unheard_turn_that_is_answered_was_one(void **state)
 {
     const int16_t x[] = {0};
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    wire_gemini.audio(n.wire, x, 1);
-    wire_notes_take(&n, "{\"serverContent\":{\"outputTranscription\":{\"text\":\"Yes?\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"turnComplete\":true}}");
-    wire_notes_assert_told(&n, "COMMITTED u1\n"
-                               "REPLY_STARTED r1\n"
-                               "REPLY_TEXT r1 'Yes?'\n"
-                               "HEARD_FAILED u1 'the provider did not tell what it understood'\n"
-                               "REPLY_DONE r1 complete\n");
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_CONVERSE);
+    wire_gemini.audio(f.wire, x, 1);
+    expect_content(&f, SAID("Yes?"), "committed u1\nreply_started r1\nreply_text r1 r1 'Yes?'\n");
+    expect_content(&f, COMPLETE, "heard_failed u1\nreply_done r1 complete\n");
+    fake_wire_close(&f);
 }
 
 static void speech_is_told_where_the_service_tells_it(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    wire_notes_take(&n,
-                    "{\"voiceActivity\":{\"type\":\"ACTIVITY_START\",\"audioOffset\":\"1.25s\"}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"inputTranscription\":{\"text\":\"hi\"}}}");
-    wire_notes_take(&n, "{\"voiceActivity\":{\"type\":\"ACTIVITY_END\",\"audioOffset\":\"2s\"}}");
-    wire_notes_take(&n, "{\"voiceActivity\":{\"type\":\"ACTIVITY_END\",\"audioOffset\":2}}");
-    wire_notes_take(&n, "{\"voiceActivity\":{\"type\":\"ACTIVITY_SOMETHING\"}}");
-    wire_notes_assert_told(&n, "SPEECH_STARTED u1 1250\nHEARD_PART u1 'hi' anew\n"
-                               "SPEECH_STOPPED u1 2000\nSPEECH_STOPPED u1 -1\n");
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_CONVERSE);
+    expect_told(&f, "{\"voiceActivity\":{\"type\":\"ACTIVITY_START\",\"audioOffset\":\"1.25s\"}}",
+                "speech_started u1 1250 ms\n");
+    expect_content(&f, HEARD("hi"), "heard_part u1 'hi' anew\n");
+    expect_told(&f, "{\"voiceActivity\":{\"type\":\"ACTIVITY_END\",\"audioOffset\":\"2s\"}}",
+                "speech_stopped u1 2000 ms\n");
+    expect_told(&f, "{\"voiceActivity\":{\"type\":\"ACTIVITY_END\",\"audioOffset\":2}}", "");
+    expect_told(&f, "{\"voiceActivity\":{\"type\":\"ACTIVITY_SOMETHING\"}}", "");
+    expect_told(&f, "{\"voiceActivity\":{\"type\":\"ACTIVITY_START\",\"audioOffset\":2}}",
+                "committed u1\nheard u1 'hi'\nspeech_started u2 -1 ms\n");
+    fake_wire_close(&f);
 }
 
 static void each_utterance_of_a_transcription_is_told(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_TRANSCRIBE, &plain);
-    wire_notes_take(&n, "{\"serverContent\":{\"interimInputTranscription\":{\"text\":\"o\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"interimInputTranscription\":{\"text\":\"on\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"inputTranscription\":{\"text\":\"One.\"}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"text\":\"One.\"}]}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"generationComplete\":true}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"inputTranscription\":{\"text\":\"Two.\","
-                        "\"finished\":true}}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"turnComplete\":true}}");
-    wire_notes_assert_told(&n, "HEARD_PART u1 'o' anew\nHEARD_PART u1 'on' anew\n"
-                               "HEARD_PART u1 'One.' anew\nCOMMITTED u1\nHEARD u1 'One.'\n"
-                               "HEARD_PART u2 'Two.' anew\nCOMMITTED u2\nHEARD u2 'Two.'\n");
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_TRANSCRIBE);
+    expect_content(&f, "\"interimInputTranscription\":{\"text\":\"o\"}",
+                   "speech_started u1 -1 ms\nheard_part u1 'o' anew\n");
+    expect_content(&f, "\"interimInputTranscription\":{\"text\":\"on\"}",
+                   "heard_part u1 'on' anew\n");
+    expect_content(&f, HEARD("One."), "heard_part u1 'One.' anew\n");
+    expect_content(&f, "\"modelTurn\":{\"parts\":[{\"text\":\"One.\"}]}", "");
+    expect_content(&f, GENERATED, "speech_stopped u1 -1 ms\ncommitted u1\nheard u1 'One.'\n");
+    expect_content(&f, "\"inputTranscription\":{\"text\":\"Two.\",\"finished\":true}",
+                   "speech_started u2 -1 ms\nheard_part u2 'Two.' anew\n"
+                   "speech_stopped u2 -1 ms\ncommitted u2\nheard u2 'Two.'\n");
+    expect_content(&f, COMPLETE, "");
+    /* Nobody has said anything. */
+    wire_gemini.commit(f.wire);
+    expect_content(&f, GENERATED, "committed u3\nheard u3 ''\n");
+    fake_wire_close(&f);
 }
 
 static void a_reply_that_is_broken_off_says_why(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    wire_notes_take(&n, "{\"serverContent\":{\"turnComplete\":true,"
-                        "\"turnCompleteReason\":\"PROHIBITED_INPUT_CONTENT\"}}");
-    wire_notes_assert_told(&n,
-                           "REPLY_STARTED r1\n"
-                           "REPLY_DONE r1 incomplete 'the provider broke the reply off, because "
-                           "of 'PROHIBITED_INPUT_CONTENT': try other words'\n");
+    open_ready(&f, BACKEND_CONVERSE);
+    expect_content(&f, COMPLETE ",\"turnCompleteReason\":\"PROHIBITED_INPUT_CONTENT\"",
+                   "reply_started r1\nreply_done r1 incomplete refused 0 ms\n");
+    assert_string_equal(f.error.text, "the provider broke the reply off, because of "
+                                      "'PROHIBITED_INPUT_CONTENT': try other words");
     /* Nothing to answer to, and nothing to wait for. */
-    wire_notes_take(&n, "{\"serverContent\":{\"turnComplete\":true,"
-                        "\"turnCompleteReason\":\"NEED_MORE_INPUT\"}}");
-    wire_notes_take(&n, "{\"serverContent\":{\"turnComplete\":true,"
-                        "\"interactionStatus\":\"IN_PROGRESS\"}}");
-    wire_notes_take(&n, "{\"serverContent\":{}}");
-    wire_notes_assert_told(&n, "");
-    wire_notes_close(&n);
+    expect_content(&f, COMPLETE ",\"turnCompleteReason\":\"NEED_MORE_INPUT\"", "");
+    expect_content(&f, COMPLETE ",\"interactionStatus\":\"IN_PROGRESS\"", "");
+    expect_content(&f, "\"groundingMetadata\":{}", "");
+    fake_wire_close(&f);
+}
+
+static void what_a_turn_costs_is_told(void **state)
+{
+    struct fake_wire f = {0};
+
+    (void)state;
+    open_ready(&f, BACKEND_CONVERSE);
+    expect_told(&f,
+                "{\"usageMetadata\":{"
+                "\"promptTokenCount\":100,\"cachedContentTokenCount\":30,"
+                "\"responseTokenCount\":50,\"thoughtsTokenCount\":7,"
+                "\"promptTokensDetails\":[{\"modality\":\"TEXT\",\"tokenCount\":40},"
+                "{\"modality\":\"AUDIO\",\"tokenCount\":60}],"
+                "\"cacheTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":10}],"
+                "\"responseTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":45}]}}",
+                "usage in 20+20 text 50+10 audio, out 12 text 45 audio\n");
+    expect_told(&f, "{\"usageMetadata\":{\"promptTokenCount\":-5,\"responseTokenCount\":\"9\"}}",
+                "");
+    fake_wire_close(&f);
 }
 
 static void tools_that_are_called_do_not_exist(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    wire_notes_take(&n, "{\"toolCall\":{\"functionCalls\":[{\"id\":\"c1\",\"name\":\"now\","
-                        "\"args\":{}},7,{\"name\":\"x\"}]}}");
-    wire_notes_assert_sent(
-        &n, "{\"toolResponse\":{\"functionResponses\":["
-            "{\"response\":{\"error\":\"no such tool\"},\"id\":\"c1\",\"name\":\"now\"},"
-            "{\"response\":{\"error\":\"no such tool\"},\"name\":\"x\"}]}}\n");
-    wire_notes_take(&n, "{\"toolCall\":{\"functionCalls\":[]}}");
-    wire_notes_take(&n, "{\"toolCallCancellation\":{\"ids\":[\"c1\"]}}");
-    wire_notes_assert_sent(&n, "");
-    wire_notes_assert_told(&n, "");
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_CONVERSE);
+    expect_told(&f,
+                "{\"toolCall\":{\"functionCalls\":[{\"id\":\"c1\",\"name\":\"now\","
+                "\"args\":{}},7,{\"name\":\"x\"}]}}",
+                "");
+    assert_string_equal(
+        fake_wire_sent(&f),
+        "{\"toolResponse\":{\"functionResponses\":["
+        "{\"id\":\"c1\",\"name\":\"now\",\"response\":{\"error\":\"no such tool\"}},"
+        "{\"name\":\"x\",\"response\":{\"error\":\"no such tool\"}}]}}\n");
+    expect_told(&f, "{\"toolCall\":{\"functionCalls\":[]}}", "");
+    expect_told(&f, "{\"toolCallCancellation\":{\"ids\":[\"c1\"]}}", "");
+    assert_string_equal(fake_wire_sent(&f), "");
+    fake_wire_close(&f);
 }
 
 static void the_end_of_a_connection_is_told_ahead(void **state)
 {
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    open_ready(&n, BACKEND_CONVERSE, &plain);
-    wire_notes_take(&n, "{\"sessionResumptionUpdate\":{\"newHandle\":\"abc\",\"resumable\":true}}");
-    wire_notes_take(&n, "{\"sessionResumptionUpdate\":{\"resumable\":false}}");
-    wire_notes_take(&n, "{\"sessionResumptionUpdate\":{\"newHandle\":\"abc\"}}");
-    wire_notes_take(&n, "{\"sessionResumptionUpdate\":{\"newHandle\":\"a b\",\"resumable\":true}}");
-    wire_notes_take(&n, "{\"goAway\":{\"timeLeft\":\"9.5s\"}}");
-    wire_notes_take(&n, "{\"goAway\":{\"timeLeft\":\"soon\"}}");
-    wire_notes_take(&n, "{\"goAway\":{}}");
-    wire_notes_take(&n, "{\"goAway\":null}");
-    wire_notes_assert_told(&n, "HANDLE 'abc'\nGOING 9500\nGOING -1\nGOING -1\n");
-    wire_notes_close(&n);
+    open_ready(&f, BACKEND_CONVERSE);
+    expect_told(&f, "{\"sessionResumptionUpdate\":{\"newHandle\":\"abc\",\"resumable\":true}}",
+                "handle 'abc'\n");
+    expect_told(&f, "{\"sessionResumptionUpdate\":{\"resumable\":false}}", "");
+    expect_told(&f, "{\"sessionResumptionUpdate\":{\"newHandle\":\"abc\"}}", "");
+    expect_told(&f, "{\"sessionResumptionUpdate\":{\"newHandle\":\"a b\",\"resumable\":true}}", "");
+    expect_told(&f, "{\"goAway\":{\"timeLeft\":\"9.5s\"}}", "going 9500 ms\n");
+    expect_told(&f, "{\"goAway\":{\"timeLeft\":\"soon\"}}", "going -1 ms\n");
+    expect_told(&f, "{\"goAway\":{}}", "going -1 ms\n");
+    expect_told(&f, "{\"goAway\":null}", "");
+    fake_wire_close(&f);
 }
 
 static void errors_say_what_follows_from_them(void **state)
@@ -498,36 +523,40 @@ static void errors_say_what_follows_from_them(void **state)
     static const struct {
         const char *error, *told;
     } cases[] = {
-        {"{\"code\":401,\"message\":\"bad key\"}", "forbidden"},
-        {"{\"status\":\"PERMISSION_DENIED\",\"message\":\"bad key\"}", "forbidden"},
-        {"{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\",\"message\":\"bad key\"}", "limited"},
-        {"{\"code\":404,\"message\":\"bad key\"}", "wrong"},
-        {"{\"code\":503,\"message\":\"bad key\"}", "server"},
-        {"{\"code\":400,\"message\":\"bad key\"}", "refused"},
+        {"{\"code\":401,\"message\":\"m\"}", "error forbidden -1 ms\n"},
+        {"{\"status\":\"PERMISSION_DENIED\",\"message\":\"m\"}", "error forbidden -1 ms\n"},
+        {"{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\"}", "error limited -1 ms\n"},
+        {"{\"code\":404}", "error wrong -1 ms\n"},
+        {"{\"code\":503}", "error server -1 ms\n"},
+        {"{\"code\":400}", "error refused -1 ms\n"},
+        {"\"words\"", "error refused -1 ms\n"},
     };
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char json[200], told[200];
-        open_ready(&n, BACKEND_CONVERSE, &plain);
+        char json[200];
+        open_ready(&f, BACKEND_CONVERSE);
         snprintf(json, sizeof json, "{\"error\":%s}", cases[i].error);
-        snprintf(told, sizeof told, "ERROR %s 'the provider reports an error: \"bad key\"'\n",
-                 cases[i].told);
-        wire_notes_take(&n, json);
-        wire_notes_assert_told(&n, told);
-        wire_notes_close(&n);
+        expect_told(&f, json, cases[i].told);
+        fake_wire_close(&f);
     }
     /* A setup that is refused will be refused again. */
-    open_as(&n, BACKEND_CONVERSE, &plain);
-    wire_gemini.start(n.wire);
-    wire_notes_take(&n, "{\"error\":{\"code\":400}}");
-    wire_notes_assert_told(&n, "ERROR wrong 'the provider reports an error'\n");
-    wire_notes_close(&n);
+    open_as(&f, BACKEND_CONVERSE);
+    wire_gemini.start(f.wire);
+    expect_told(&f, "{\"error\":{\"code\":400,\"message\":\"no \\u001bsuch model\"}}",
+                "error wrong -1 ms\n");
+    assert_string_equal(f.error.text,
+                        "'Gemini Live' does not speak as it was configured (no such model); check "
+                        "the model, the URL and the dialect");
+    fake_wire_close(&f);
 }
 
 static void nonsense_is_no_news(void **state)
 {
+#define BLOB(mime, data)                                                                  \
+    "{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":{\"mimeType\":\"" mime \
+    "\",\"data\":\"" data "\"}}]}}}"
     static const struct {
         const char *json;
         int rc;
@@ -543,45 +572,37 @@ static void nonsense_is_no_news(void **state)
         {"{\"serverContent\":{\"inputTranscription\":{\"text\":7},\"interrupted\":\"yes\","
          "\"turnComplete\":1}}",
          0, ""},
-        {"{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":{\"mimeType\":"
-         "\"audio/pcm;rate=24000\",\"data\":\"AQD/\"}}]}}}",
-         -EBADMSG, "REPLY_STARTED r1\n"},
-        {"{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":{\"mimeType\":"
-         "\"audio/pcm;rate=99999999999\",\"data\":\"AQD/\"}}]}}}",
-         0, "UNKNOWN 'audio/pcm;rate=99999999999'\n"},
-        {"{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":{\"mimeType\":"
-         "\"image/png\",\"data\":\"AQD/\"}}]}}}",
-         0, "UNKNOWN 'image/png'\n"},
+        {BLOB("audio/pcm;rate=24000", "AQD/"), -EBADMSG, "reply_started r1\n"},
+        {BLOB("audio/pcm;rate=99999999999", "AQD/"), 0, "unknown 'audio/pcm;rate=99999999999'\n"},
+        {BLOB("audio/pcm;rate=16000", "AQA="), 0,
+         "reply_started r1\nreply_audio r1 r1 1@16000 first 1\n"},
+        {BLOB("audio/pcm", ""), 0, ""},
+        {BLOB("image/png", "AQD/"), 0, "unknown 'image/png'\n"},
         {"{\"serverContent\":{\"outputTranscription\":{\"text\":\"a\\u001b[2Jb\"}}}", 0,
-         "REPLY_STARTED r1\nREPLY_TEXT r1 'a[2Jb'\n"},
-        {"{\"usageMetadata\":{\"promptTokenCount\":-5,\"responseTokenCount\":\"9\"}}", 0, ""},
-        {"{\"newThing\":{},\"setupComplete\":7}", 0, "UNKNOWN 'newThing'\n"},
+         "reply_started r1\nreply_text r1 r1 'a[2Jb'\n"},
+        {"{\"newThing\":{},\"setupComplete\":7}", 0, "unknown 'newThing'\n"},
         {"{\"setupComplete\":{}}", 0, ""},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct wire_notes n;
-        open_ready(&n, BACKEND_CONVERSE, &plain);
-        assert_int_equal(wire_notes_take(&n, cases[i].json), cases[i].rc);
-        wire_notes_assert_told(&n, cases[i].told);
-        wire_notes_close(&n);
+        struct fake_wire f = {0};
+        open_ready(&f, BACKEND_CONVERSE);
+        assert_int_equal(fake_wire_take(&f, cases[i].json), cases[i].rc);
+        assert_string_equal(fake_wire_told(&f), cases[i].told);
+        fake_wire_close(&f);
     }
 }
 
 static void who_wants_no_speech_gets_none(void **state)
 {
-    struct wire_config config = wire_notes_config(&gemini, BACKEND_CONVERSE, &plain);
-    struct wire_notes n;
+    struct fake_wire f = {0};
 
     (void)state;
-    config.speak = false;
-    wire_notes_open(&n, &wire_gemini, config);
-    wire_notes_take(&n, "{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":{"
-                        "\"mimeType\":\"audio/pcm\",\"data\":\"AQD//wIA\"}}]},"
-                        "\"outputTranscription\":{\"text\":\"Hi.\"}}}");
-    wire_notes_assert_told(&n, "REPLY_STARTED r1\nREPLY_TEXT r1 'Hi.'\n");
-    wire_notes_close(&n);
+    fake_wire_open(&f, dialect_find("gemini"), BACKEND_CONVERSE, NULL, false);
+    expect_content(&f, SPOKEN("AQD//wIA") "," SAID("Hi."),
+                   "reply_started r1\nreply_text r1 r1 'Hi.'\n");
+    fake_wire_close(&f);
 }
 
 int main(void)
@@ -589,6 +610,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_setup_says_as_little_as_the_settings),
         cmocka_unit_test(the_setup_says_all_that_is_set),
+        cmocka_unit_test(a_model_that_takes_no_level_of_thinking_gets_none),
         cmocka_unit_test(a_transcription_and_a_translation_are_no_conversations),
         cmocka_unit_test(what_was_said_before_goes_ahead_of_the_microphone),
         cmocka_unit_test(the_last_question_of_before_is_asked_again),
@@ -605,6 +627,7 @@ int main(void)
         cmocka_unit_test(speech_is_told_where_the_service_tells_it),
         cmocka_unit_test(each_utterance_of_a_transcription_is_told),
         cmocka_unit_test(a_reply_that_is_broken_off_says_why),
+        cmocka_unit_test(what_a_turn_costs_is_told),
         cmocka_unit_test(tools_that_are_called_do_not_exist),
         cmocka_unit_test(the_end_of_a_connection_is_told_ahead),
         cmocka_unit_test(errors_say_what_follows_from_them),
