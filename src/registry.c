@@ -5,8 +5,9 @@
 #include "local/local.h"
 
 static const struct command *const commands[] = {
-    &command_chat,   &command_ask, &command_devices, &command_doctor, &command_models,
-    &command_replay, NULL,
+    &command_chat,      &command_ask,     &command_transcribe,
+    &command_translate, &command_devices, &command_doctor,
+    &command_models,    &command_replay,  NULL,
 };
 
 static const struct audio_driver *const audio[] = {

@@ -425,7 +425,7 @@ static enum status run(const struct app *app, struct err *e)
     struct models *models;
     enum status status;
 
-    if (setup_models(&models, app, e) < 0)
+    if (setup_models(&models, app, BACKEND_CONVERSE, e) < 0)
         return e->status;
     c = calloc(1, sizeof *c);
     if (c == NULL) {

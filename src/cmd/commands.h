@@ -6,6 +6,8 @@
 
 extern const struct command command_chat;
 extern const struct command command_ask;
+extern const struct command command_transcribe;
+extern const struct command command_translate;
 extern const struct command command_models;
 extern const struct command command_devices;
 extern const struct command command_doctor;

@@ -52,6 +52,7 @@ static void on_read(uv_work_t *w, int status)
         err_set(&f->error, STATUS_FAILED, -ENOMEM, "out of memory");
         finish(f, &f->error);
     } else if (f->got > 0) {
+        f->samples += f->got;
         read_on(f);
     } else {
         finish(f, NULL);
@@ -102,6 +103,7 @@ void feed_open(struct feed *f, const char *name, int raw_hz)
     f->name = name;
     f->raw_hz = raw_hz;
     f->error = (struct err){0};
+    f->samples = 0;
     hand_over(f, do_open, on_open);
 }
 

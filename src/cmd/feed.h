@@ -34,6 +34,7 @@ struct feed {
     struct audiofile *file; /* the thread's while `working` */
     int16_t pcm[FEED_CHUNK];
     size_t got;
+    uint64_t samples; /* handed over so far */
     int rc;
     struct err error;
 };

@@ -37,13 +37,14 @@ static bool taken(char **names, size_t n, const char *name)
     return false;
 }
 
-static int name_in_folder(char **names, size_t i, const char *folder, const char *input)
+static int name_in_folder(char **names, size_t i, const char *folder, const char *ending,
+                          const char *input)
 {
     char base[512], file[600];
     size_t n = strlen(folder);
 
     stem(base, sizeof base, input);
-    snprintf(file, sizeof file, "%s.wav", base);
+    snprintf(file, sizeof file, "%s.%s", base, ending);
     for (unsigned k = 2;; k++) {
         size_t size = n + strlen(file) + 2;
         names[i] = malloc(size);
@@ -54,12 +55,12 @@ static int name_in_folder(char **names, size_t i, const char *folder, const char
             return 0;
         free(names[i]);
         names[i] = NULL;
-        snprintf(file, sizeof file, "%s-%u.wav", base, k);
+        snprintf(file, sizeof file, "%s-%u.%s", base, k, ending);
     }
 }
 
-static int fill(char **names, const char *output, const char *const *inputs, size_t count,
-                struct err *e)
+static int fill(char **names, const char *output, const char *ending, const char *const *inputs,
+                size_t count, struct err *e)
 {
     bool folder = strcmp(output, "-") != 0 && is_folder(output);
     int rc = 0;
@@ -76,15 +77,15 @@ static int fill(char **names, const char *output, const char *const *inputs, siz
         return rc;
     for (size_t i = 0; i < count && rc == 0; i++) {
         if (folder)
-            rc = name_in_folder(names, i, output, inputs[i]);
+            rc = name_in_folder(names, i, output, ending, inputs[i]);
         else if ((names[i] = strdup(output)) == NULL)
             rc = -ENOMEM;
     }
     return rc == 0 ? 0 : err_set(e, STATUS_FAILED, rc, "out of memory");
 }
 
-int outputs_plan(char ***out, const char *output, const char *const *inputs, size_t count,
-                 struct err *e)
+int outputs_plan(char ***out, const char *output, const char *ending, const char *const *inputs,
+                 size_t count, struct err *e)
 {
     char **names = calloc(count + 1, sizeof *names);
     int rc;
@@ -92,7 +93,7 @@ int outputs_plan(char ***out, const char *output, const char *const *inputs, siz
     *out = NULL;
     if (names == NULL)
         return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
-    rc = output != NULL ? fill(names, output, inputs, count, e) : 0;
+    rc = output != NULL ? fill(names, output, ending, inputs, count, e) : 0;
     if (rc < 0) {
         outputs_free(names, count);
         return rc;
@@ -151,7 +152,7 @@ int outputs_check(const char *file, bool force, const char *const *inputs, size_
         return 0; /* a device, a named pipe: whoever opens it will see */
     if (is_one_of(&st, inputs, count))
         return err_set(e, STATUS_FAILED, -EEXIST,
-                       "'%s' is a recording to answer: name another file with -o", file);
+                       "'%s' is one of the recordings: name another file with -o", file);
     if (!force)
         return err_set(e, STATUS_FAILED, -EEXIST,
                        "'%s' exists already: use --force to replace it, or name another file",

@@ -152,23 +152,23 @@ static bool have_role(const struct models *m, enum model_role role)
     return false;
 }
 
-/* Whether a conversation can be had at all; a better voice or model is only a wish. */
-static bool enough(const struct models *m, const struct options *o)
+/* Whether it can be done at all; a better voice or model is only a wish. */
+static bool enough(const struct models *m, unsigned roles)
 {
-    bool stt = options_has(o, OPT_STT_URL) || have_role(m, MODEL_STT);
-    bool llm =
-        options_has(o, OPT_LLM_URL) || options_has(o, OPT_LOCAL_MODEL) || have_role(m, MODEL_LLM);
-
-    return have_role(m, MODEL_VAD) && stt && llm;
+    return have_role(m, MODEL_VAD) && (!(roles & 1u << MODEL_STT) || have_role(m, MODEL_STT)) &&
+           (!(roles & 1u << MODEL_LLM) || have_role(m, MODEL_LLM));
 }
 
 /* The roles that a local model must fill with these options. */
-static unsigned roles(const struct options *o)
+static unsigned roles(const struct options *o, enum backend_task task)
 {
-    unsigned set = 1u << MODEL_VAD | 1u << MODEL_TTS;
+    unsigned set = 1u << MODEL_VAD;
 
     if (!options_has(o, OPT_STT_URL))
         set |= 1u << MODEL_STT;
+    if (task == BACKEND_TRANSCRIBE)
+        return set;
+    set |= 1u << MODEL_TTS;
     if (!options_has(o, OPT_LLM_URL) && !options_has(o, OPT_LOCAL_MODEL))
         set |= 1u << MODEL_LLM;
     return set;
@@ -182,22 +182,22 @@ static int check_voice(const struct options *o, struct err *e)
     char source[64];
 
     for (size_t i = 0; i < sizeof voices / sizeof *voices; i++)
-        if (strcmp(voice, voices[i]) == 0)
+        if (voice == NULL || strcmp(voice, voices[i]) == 0)
             return 0;
     return err_set(e, STATUS_USAGE, -EINVAL, "%s takes one of auto, piper, flite, espeak, not '%s'",
                    options_source(o, OPT_VOICE, source, sizeof source), voice);
 }
 
-int setup_models(struct models **out, const struct app *app, struct err *e)
+int setup_models(struct models **out, const struct app *app, enum backend_task task, struct err *e)
 {
     int rc = check_voice(app->options, e);
 
     *out = NULL;
     if (rc == 0)
         rc = models_open(out, app->log, e);
-    if (rc < 0 || enough(*out, app->options))
+    if (rc < 0 || enough(*out, roles(app->options, task)))
         return rc;
-    if (fetch_missing(app, *out, roles(app->options), e) == STATUS_DONE)
+    if (fetch_missing(app, *out, roles(app->options, task), e) == STATUS_DONE)
         return 0;
     models_close(*out);
     *out = NULL;

@@ -6,10 +6,10 @@
 #include "models/models.h"
 #include "session/session.h"
 
-/* Reads the manifest and makes sure that what the options need is installed: asks before fetching
- * (OPT_YES answers), and fails with STATUS_NO_MODEL when there is nobody to ask. *out belongs to
- * the caller. */
-int setup_models(struct models **out, const struct app *app, struct err *e);
+/* Reads the manifest and makes sure that what the task and the options need is installed: asks
+ * before fetching (OPT_YES answers), and fails with STATUS_NO_MODEL when there is nobody to ask.
+ * *out belongs to the caller. */
+int setup_models(struct models **out, const struct app *app, enum backend_task task, struct err *e);
 
 /* Fills in the sound driver, its devices, the echo canceller and how sensitive it is to speech:
  * what every command says the same way. Strings are the options'. */

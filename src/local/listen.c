@@ -22,12 +22,14 @@
 #define HEARD         5000.0   /* the power of what can be heard at all: -53 dB */
 #define CUT_WANTED    MS(20000) /* a piece this long is cut in the next pause */
 #define CUT_FORCED    MS((ENGINE_MAX_SECONDS - 2) * 1000) /* ... and this long in any case */
-#define SOON_WANTED   MS(12000)                           /* the same, where pieces are turns */
-#define SOON_FORCED   MS(20000)
-#define CUT_WITHIN    MS(4000) /* so far back is the quietest place looked for */
-#define CUT_WINDOW    MS(50)   /* ... which is as long as this */
-#define PART          MS(800)  /* speech between one part and the next */
-#define KEEPS_UP      MS(500)  /* who has no more than this waiting */
+#define SOON_ENOUGH   MS(5000)  /* where pieces are turns, one of this length ends in a pause */
+#define SOON_PAUSE    MS(600)   /* ... like this */
+#define SOON_WANTED   MS(12000) /* as CUT_WANTED, there */
+#define SOON_FORCED   MS(20000) /* as CUT_FORCED */
+#define CUT_WITHIN    MS(4000)  /* so far back is the quietest place looked for */
+#define CUT_WINDOW    MS(50)    /* ... which is as long as this */
+#define PART          MS(800)   /* speech between one part and the next */
+#define KEEPS_UP      MS(500)   /* who has no more than this waiting */
 
 enum order_type { ORDER_AUDIO, ORDER_COMMIT, ORDER_DETECT, ORDER_CLEAR };
 
@@ -263,7 +265,7 @@ static void cut(struct listen *l)
 {
     uint64_t length = l->turn.now - l->piece;
     uint64_t silence = l->turn.now - l->turn.end;
-    uint64_t enough = cuts(l) ? MS((uint64_t)l->turn.config.wait_ms) : LONG_SILENCE;
+    uint64_t enough = cuts(l) && length - silence > SOON_ENOUGH ? SOON_PAUSE : LONG_SILENCE;
 
     if (l->turn.speaking)
         l->last_end = l->turn.end;

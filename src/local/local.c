@@ -338,6 +338,8 @@ static int open_ear(struct local *l, struct err *e)
     turn_init(&defaults, NULL);
     config.turn = defaults.config;
     config.turn.wait_ms = turn_wait_ms(l->config.settings.eagerness);
+    if (l->config.task == BACKEND_TRANSCRIBE) /* its words are told meanwhile: no hurry */
+        config.turn.wait_ms *= 2;
     config.cut = cuts[l->config.task];
     config.parts = l->config.task == BACKEND_TRANSCRIBE;
     config.weights = weights;

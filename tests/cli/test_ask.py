@@ -165,7 +165,7 @@ def test_a_recording_is_never_replaced_by_its_answer(world, servers):
         (world.here / "sub").mkdir(exist_ok=True)
         r = servers.ask(question, "-o", out, "--force")
         assert r.status == 1
-        assert "is a recording to answer" in r.err
+        assert "is one of the recordings" in r.err
     assert question.read_bytes() == before
 
 

@@ -169,12 +169,16 @@ static void sentences_of_a_recording_are_turns_of_their_own(void **state)
     hear(r, 0, 500);
     hear(r, 8000, 1500);
     hear(r, 0, 400); /* a breath */
-    hear(r, 8000, 1600);
+    hear(r, 8000, 3600);
     hear(r, 0, 800);
     hear(r, 8000, 2000);
+    hear(r, 0, 800); /* for thought */
+    hear(r, 8000, 1000);
+    hear(r, 0, 1600);
+    hear(r, 8000, 1000);
     commit(r);
-    assert_string_equal(buf_str(&r->told),
-                        "started piece(0.5-4.0) turn started piece(4.8-6.8) turn! ");
+    assert_string_equal(buf_str(&r->told), "started piece(0.5-6.0) turn started started "
+                                           "piece(6.8-10.6) turn started piece(12.2-13.2) turn! ");
 }
 
 static void one_question_is_one_turn(void **state)
