@@ -28,12 +28,18 @@ def without_nulls(event):
     return event
 
 
+def parts_of(message):
+    """What one of Gemini's messages holds; of realtimeInput, what is in it."""
+    for name, value in message.items():
+        yield from (f"{name}.{part}" for part in value) if name == "realtimeInput" else [name]
+
+
 @pytest.fixture(scope="module")
 def events():
     program = pathlib.Path(os.environ["BUILD"]) / "peers" / "wire_events"
     done = subprocess.run([program], capture_output=True, text=True, check=True, timeout=60)
     return [(protocol, dialect, json.loads(message)) for protocol, dialect, message in
-            (line.split("\t", 2) for line in done.stdout.splitlines())]
+            (line.split("\t", 2) for line in dict.fromkeys(done.stdout.splitlines()))]
 
 
 def test_every_event_is_valid_by_the_official_types(events):
@@ -48,11 +54,18 @@ def test_every_kind_of_event_was_among_them(events):
     for protocol, dialect, event in events:
         if dialect == "openai":
             said[protocol].add(event["type"])
+        elif dialect in ("gpt-live", "gemini"):
+            said[protocol].update([event["type"]] if "type" in event else parts_of(event))
     assert said["voice"] == {
         "session.update", "input_audio_buffer.append", "input_audio_buffer.commit", "input_audio_buffer.clear",
         "conversation.item.create", "conversation.item.truncate", "response.create", "response.cancel"}
     assert said["transcription"] == {
         "session.update", "input_audio_buffer.append", "input_audio_buffer.commit", "input_audio_buffer.clear"}
+    assert said["gpt-live"] == {"session.start", "session.input_audio.append", "session.instructions.append",
+                                "session.commentary.append", "session.close"}
+    assert said["gemini"] == {
+        "setup", "clientContent", "toolResponse", "realtimeInput.audio", "realtimeInput.text", "realtimeInput.activityStart",
+        "realtimeInput.activityEnd", "realtimeInput.audioStreamEnd"}
     assert said["openai-translate"] == {"session.update", "session.input_audio_buffer.append", "session.close"}
 
 

@@ -37,6 +37,26 @@ static void must(int rc)
     }
 }
 
+static void say_words(const struct wire_ops *ops, struct wire *w)
+{
+    must(ops->user_text(w, "two \"words\"\n\tand \xe2\x82\xac, \x1b[31m"));
+    must(ops->assistant_text(w, ""));
+    must(ops->assistant_text(w, "yes"));
+    must(ops->user_text(w, "and?"));
+}
+
+/* What asks us for an answer. */
+static void hear(const struct wire_ops *ops, struct wire *w)
+{
+    static const char *const asking[] = {"{\"type\":\"session.delegation.created\",\"delegation\":{"
+                                         "\"id\":\"d\",\"target\":\"client\"}}",
+                                         "{\"toolCall\":{\"functionCalls\":[{\"id\":\"c\",\"name\":"
+                                         "\"f\",\"args\":{}},{\"name\":\"g\"}]}}"};
+
+    for (size_t i = 0; i < COUNT(asking); i++)
+        (void)ops->take(w, asking[i], strlen(asking[i]));
+}
+
 static void say_items(const struct wire_ops *ops, struct wire *w)
 {
     static const int16_t x[7] = {0, 1, -1, INT16_MAX, INT16_MIN, 5, 6};
@@ -48,14 +68,12 @@ static void say_items(const struct wire_ops *ops, struct wire *w)
         must(ops->activity(w, true));
         must(ops->activity(w, false));
     }
-    if (caps->commits) {
+    if (caps->commits)
         must(ops->commit(w));
+    if (ops->clear != NULL)
         must(ops->clear(w));
-    }
-    if (caps->writes) {
-        must(ops->user_text(w, "two \"words\"\n\tand \xe2\x82\xac, \x1b[31m"));
-        must(ops->assistant_text(w, ""));
-    }
+    if (caps->writes)
+        say_words(ops, w);
     if (caps->audio_turns)
         must(ops->user_audio(w, x, COUNT(x)));
 }
@@ -93,7 +111,10 @@ static void converse(const struct run *run, const struct wire_ops *ops, enum bac
     struct wire *w = NULL;
 
     must(ops->open(&w, &config));
+    if (ops->caps(w)->early)
+        say_words(ops, w);
     must(ops->start(w));
+    hear(ops, w);
     say_items(ops, w);
     if (ops->caps(w)->adjusts) {
         must(ops->settings(w, &none));

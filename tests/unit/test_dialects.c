@@ -83,6 +83,43 @@ static const struct provider providers[] = {
      .append = APPEND,
      .news = {"{'type':'session.created'}", HEARD_NEWS, GA_REPLY, END},
      .told = "ready\n" HEARD_TOLD REPLY_TOLD END_TOLD},
+    {.name = "gpt-live",
+     .goes_to = "wss://api.openai.com/v1/live/sessions",
+     .with = "Authorization: Bearer K-1",
+     .update = "{'type':'session.start','session':{'model':'m','instructions':'hi',"
+               "'audio':{'format':" PCM24 ",'output':{'voice':'marin'}},"
+               "'delegation':{'type':'client'}}}\n",
+     .append = "{'type':'session.input_audio.append','audio':'AQACAAMA'}\n",
+     .news = {"{'type':'session.started'}",
+              "{'type':'session.input_transcript.delta','delta':'Hello.'}",
+              "{'type':'session.output_transcript.delta','delta':'Yes.'}",
+              "{'type':'session.output_audio.delta','delta':'AAEAAQAB'}",
+              "{'type':'session.usage.updated','usage':{'seconds':2}}",
+              "{'type':'session.closed','reason':'close_requested'}"},
+     .told = "ready\nsettled\nheard_part 'Hello.'\nreply_text 'Yes.'\n"
+             "reply_audio 3@24000 first 256\nusage 2 s\nended\n"},
+    {.name = "gemini",
+     .goes_to = "wss://generativelanguage.googleapis.com/ws/"
+                "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
+     .with = "x-goog-api-key: K-1",
+     .update = "{'setup':{'model':'models/m','generationConfig':{'responseModalities':['AUDIO']},"
+               "'inputAudioTranscription':{},'outputAudioTranscription':{},"
+               "'realtimeInputConfig':{'automaticActivityDetection':{},"
+               "'activityHandling':'START_OF_ACTIVITY_INTERRUPTS'},"
+               "'systemInstruction':{'parts':[{'text':'hi'}]},'sessionResumption':{},"
+               "'contextWindowCompression':{'slidingWindow':{}}}}\n",
+     .append = "{'realtimeInput':{'audio':{'mimeType':'audio/pcm;rate=16000',"
+               "'data':'AQACAAMA'}}}\n",
+     .news = {"{'setupComplete':{}}", "{'serverContent':{'inputTranscription':{'text':'Hello.'}}}",
+              "{'serverContent':{'outputTranscription':{'text':'Yes.'}}}",
+              "{'serverContent':{'modelTurn':{'parts':[{'inlineData':{"
+              "'mimeType':'audio/pcm;rate=24000','data':'AQACAAMA'}}]}}}",
+              "{'serverContent':{'generationComplete':true}}",
+              "{'serverContent':{'turnComplete':true}}", "{'goAway':{'timeLeft':'60s'}}"},
+     .told = "ready\nsettled\nspeech_started u1 -1 ms\nheard_part u1 'Hello.' anew\n"
+             "speech_stopped u1 -1 ms\ncommitted u1\nheard u1 'Hello.'\nreply_started r1\n"
+             "reply_text r1 r1 'Yes.'\nreply_audio r1 r1 3@24000 first 1\n"
+             "reply_done r1 complete\ngoing 60000 ms\n"},
     {.name = "azure",
      .model = "my voice/1",
      .values = {{"resource", "contoso"}},
