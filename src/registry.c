@@ -3,6 +3,7 @@
 #include "audio/drivers.h"
 #include "cmd/commands.h"
 #include "local/local.h"
+#include "realtime/remote.h"
 
 static const struct command *const commands[] = {
     &command_chat,      &command_ask,     &command_transcribe,
@@ -19,6 +20,7 @@ static const struct audio_driver *const audio[] = {
 
 static const struct backend_kind *const backends[] = {
     &backend_local,
+    &backend_realtime,
     NULL,
 };
 

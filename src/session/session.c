@@ -51,7 +51,23 @@ static void heard(struct session *s, const struct backend_event *ev)
         session_reply_overtaken(s);
     s->asked_ns = was_spoken(s, ev) && words ? s->speech_end_ns : 0;
     s->speech_end_ns = 0;
+    s->heard = words;
     tell_heard(s, ev);
+}
+
+/* Where its turn's words are not known yet, it was spoken. */
+static void reply_started(struct session *s, const struct backend_event *ev)
+{
+    if (!s->heard) {
+        if (s->item != 0)
+            session_reply_overtaken(s);
+        s->asked_ns = s->speech_end_ns;
+        s->speech_end_ns = 0;
+    }
+    s->heard = false;
+    session_reply_begin(s, ev->item);
+    if (s->talking || s->finish > 0) /* to what was said before */
+        session_reply_stop(s);
 }
 
 static void speech_started(struct session *s, const struct backend_event *ev)
@@ -70,7 +86,8 @@ static void speech_stopped(struct session *s, const struct backend_event *ev)
     s->speech_end_ns = mic_time(&s->mic, ev->at);
     s->decided_ns = clock_ns();
     s->speaking = false;
-    if (s->item == 0 || s->audible || s->cancelled || !s->config.sound.capture)
+    if (s->item == 0 || s->audible || s->cancelled || !s->config.sound.capture ||
+        s->backend->caps.continuous)
         return;
     if (went_on)
         session_reply_stop(s);
@@ -123,9 +140,7 @@ static void on_backend(void *user, const struct backend_event *ev)
         heard(s, ev);
         break;
     case BACKEND_REPLY_STARTED:
-        session_reply_begin(s, ev->item);
-        if (s->talking || s->finish > 0) /* to what was said before */
-            session_reply_stop(s);
+        reply_started(s, ev);
         break;
     case BACKEND_REPLY_TEXT:
         if (ev->item == s->item && !s->cancelled)
@@ -319,7 +334,7 @@ static int open_sound(struct session *s, struct err *e)
     if (rc < 0)
         return err_set(e, STATUS_FAILED, rc, "out of memory");
     s->mic.backend = s->backend;
-    if (s->config.half_duplex || s->config.push_to_talk)
+    if (s->config.half_duplex || s->config.push_to_talk || s->backend->caps.continuous)
         duplex_barge(s->sound, false);
     if (s->config.push_to_talk) {
         mic_rest(&s->mic);
@@ -388,6 +403,7 @@ void session_forget(struct session *s)
     s->item = 0;
     s->speech_end_ns = s->asked_ns = 0;
     s->written = 0;
+    s->heard = false;
     if (s->config.sound.capture)
         session_listen_again(s, 0);
 }

@@ -32,6 +32,7 @@ struct session {
     int64_t asked_ns;      /* the same, of the turn that the reply answers */
     int64_t decided_ns;    /* the turn's end was told, or we told it */
     unsigned written;      /* turns in writing that the backend has yet to take */
+    bool heard;            /* the words of the turn that the next reply answers were told */
 
     /* the reply */
     uint32_t item;  /* 0: none */

@@ -76,9 +76,9 @@ static void reply_audible(struct session *s)
     s->audible = true;
     s->quiet_ns = s->voice_ns = 0;
     if (s->config.sound.capture && s->mic.way == MIC_OPEN) {
-        if (s->half || s->config.half_duplex)
+        if (s->config.half_duplex || (s->half && !s->backend->caps.continuous))
             mic_rest(&s->mic);
-        else
+        else if (!s->backend->caps.continuous)
             mic_keep(&s->mic);
     }
 }
@@ -123,7 +123,7 @@ void session_reply_audio(struct session *s, const struct backend_event *ev)
     if (s->arrived_ns == 0)
         s->arrived_ns = clock_ns();
     if (s->config.sound.playback && ev->count > 0) {
-        if (!s->audible && (s->speaking || s->waiting.len > 0))
+        if (!s->audible && (s->speaking || s->waiting.len > 0) && !s->backend->caps.continuous)
             wait_to_play(s, ev);
         else
             play(s, ev->samples, ev->count);
@@ -141,6 +141,8 @@ void session_reply_generated(struct session *s, const struct backend_event *ev)
     s->generated = true;
     s->done.complete = !ev->cancelled;
     s->done.timing = ev->timing;
+    if (ev->cancelled && !s->cancelled) /* the backend itself has heard that the user speaks */
+        silence(s);
     if (s->waiting.len == 0)
         play_end(s);
     session_reply_maybe_done(s);
@@ -148,7 +150,7 @@ void session_reply_generated(struct session *s, const struct backend_event *ev)
 
 void session_reply_overtaken(struct session *s)
 {
-    if (s->config.sound.capture && !s->cancelled)
+    if (s->config.sound.capture && !s->cancelled && !s->backend->caps.continuous)
         silence(s);
     reply_done(s);
 }
