@@ -187,6 +187,25 @@ static void check_variables(struct findings *f)
     buf_free(&strange);
 }
 
+/* What the configuration file says that counts here: the names only, values are the user's own. */
+static void check_file(struct findings *f, const struct app *app)
+{
+    const char *profile = app->config != NULL ? config_profile(app->config) : NULL;
+    struct buf names = BUF_INIT;
+
+    for (int id = 0; id < OPT_COUNT; id++) {
+        enum option_origin origin = options_origin(app->options, (enum option_id)id);
+        if (origin == ORIGIN_FILE || origin == ORIGIN_PROFILE)
+            add_name(&names, option_def((enum option_id)id)->name,
+                     strlen(option_def((enum option_id)id)->name));
+    }
+    if (profile != NULL || names.len > 0)
+        findings_add(f, "settings", FINDING_OK, "from the configuration file: %s%s%s%s",
+                     buf_str(&names), names.len > 0 && profile != NULL ? "; " : "",
+                     profile != NULL ? "profile " : "", profile != NULL ? profile : "");
+    buf_free(&names);
+}
+
 /* Whether files can be made in the folder, or in what is there of the way to it. */
 static int writable(const char *folder)
 {
@@ -234,8 +253,9 @@ void checkup_settings(struct findings *f, const struct app *app)
     const char *own = getenv("HULLO_MODELS_DIR");
     int rc;
 
-    (void)app;
     check_variables(f);
+    check_file(f, app);
+    check_file(f, app);
     if (own != NULL && own[0] != '\0') {
         rc = (folder = strdup(own)) != NULL ? 0 : -ENOMEM;
         check_folder(f, "HULLO_MODELS_DIR", "models", rc, folder);

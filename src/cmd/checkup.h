@@ -13,8 +13,8 @@
  * what it should be (its files are read only where that was never done). */
 void checkup_models(struct findings *f, const struct app *app);
 
-/* The environment's variables that count, those that mean nothing, and folders that cannot be
- * written to. */
+/* The environment's variables that count, those that mean nothing, what the configuration file
+ * says that counts, and folders that cannot be written to. */
 void checkup_settings(struct findings *f, const struct app *app);
 
 /* Asks the servers of --llm-url and --stt-url for their models; nothing is added when there is

@@ -214,8 +214,8 @@ static enum status run(const struct app *app, struct err *e)
 }
 
 static const enum option_id options[] = {
-    OPT_AEC,         OPT_AUDIO,   OPT_INPUT_DEVICE, OPT_OUTPUT_DEVICE, OPT_MODEL,
-    OPT_LOCAL_MODEL, OPT_LLM_URL, OPT_STT_URL,      OPT_JSON,          OPT_COUNT};
+    OPT_AEC,     OPT_AUDIO,   OPT_INPUT_DEVICE, OPT_OUTPUT_DEVICE, OPT_MODEL,   OPT_LOCAL_MODEL,
+    OPT_LLM_URL, OPT_STT_URL, OPT_JSON,         OPT_CONFIG,        OPT_PROFILE, OPT_COUNT};
 
 const struct command command_doctor = {
     .name = "doctor",

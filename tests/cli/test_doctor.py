@@ -293,3 +293,11 @@ def test_a_signal_ends_it_while_a_server_does_not_answer(world):
             assert time.monotonic() - since < 3
     waiting[0].close()
     assert p.returncode == 130
+
+
+def test_the_configuration_file_is_told_by_its_names_only(doctor, world):
+    world.write("config/hullo/config", b'aec = off\nvoice = flite\nprofile = home\nprofile home { sensitivity = low }')
+    texts = [f["text"] for f in doctor().about("settings")]
+    assert "from the configuration file: aec; profile home" in texts  # doctor has no use for the others
+    texts = [f["text"] for f in doctor("--profile", "local").about("settings")]
+    assert "from the configuration file: aec" in texts

@@ -38,6 +38,7 @@ COMMANDS = {
     "models-json": (["models", "list", "--json"], None),
     "ask": (["ask", "question.wav", "-o", "out.wav", "--force", "--voice", "flite"], None),
     "ask-json": (["ask", "question.wav", "--json"], None),
+    "profile": (["ask", "question.wav", "--config", "conf", "--profile", "work"], None),
     "chat": (["chat", "--audio", "null:pace=200", "--voice", "flite"], b"hello\nand again\n"),
 }
 
@@ -46,6 +47,7 @@ COMMANDS = {
 def test_every_allocation_may_fail(world, servers, no_memory, name):
     arguments, stdin = COMMANDS[name]
     world.question()
+    world.write("conf", b"profile work { voice = flite } profile far { endpoint a { header = {'A: b'} events { c = d } } }")
     if arguments[0] in ("ask", "chat"):
         arguments = [arguments[0], *servers.where, *arguments[1:]]
     whole, total = run_with_failure(world, no_memory, 10**9, arguments, stdin)
