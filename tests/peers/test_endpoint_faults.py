@@ -1,13 +1,19 @@
 """The faults of the scripted endpoint: each happens, at its point, as often as it should and no more."""
 
 import json
+import pathlib
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 from client import Client
-from fake.realtime import Fault, bad, marker
+from fake.realtime import ERRORS, Fault, bad, marker
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.sync.client import connect
+
+PROGRAM = pathlib.Path(__file__).resolve().parents[1] / "fake" / "realtime"
 
 
 def create(client):
@@ -101,6 +107,7 @@ def test_half_open_swallows_everything_and_answers_no_ping(endpoint):
         client.receive()
         assert client.ws.ping().wait(1)
         client.say(marker(1))
+        ep.wait_for("fault")
         pong = client.ws.ping()
         with pytest.raises(TimeoutError):
             client.receive(0.2)
@@ -187,6 +194,14 @@ def test_a_message_can_be_far_too_long_and_a_flood_is_bounded_by_the_reader(endp
         assert client.until("error")
 
 
+@pytest.mark.parametrize("code", sorted(ERRORS))
+def test_errors_of_the_service_can_come_at_any_time(endpoint, code):
+    with Client(endpoint(faults=[Fault("event", "sent:response.created", ERRORS[code])])) as client:
+        create(client)
+        assert client.until("error")["error"]["code"] == code
+        client.until("response.done")
+
+
 def test_faults_at_once(endpoint):
     ep = endpoint()
     with Client(ep) as client:
@@ -195,6 +210,24 @@ def test_faults_at_once(endpoint):
         assert client.until("error")["error"]["message"] == "it broke"
         ep.cut()
         ends(client)
+
+
+def test_it_is_a_program_too(tmp_path):
+    log = tmp_path / "log"
+    command = [sys.executable, PROGRAM, "--log", log, "--reply", "Paris.", "--key", ""]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+        with connect(p.stdout.readline().strip()) as ws:
+            ws.send('{"type": "response.create"}')
+            while json.loads(ws.recv(5))["type"] != "response.done":
+                pass
+            p.stdin.write("cut\nwhat\n")
+            p.stdin.flush()
+            with pytest.raises(ConnectionClosed):
+                ws.recv(5)
+        out, _ = p.communicate(timeout=20)
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    assert p.returncode == 0 and out == "done\nunknown: what\n"
+    assert "response.output_audio_transcript.delta" in [e["type"] for e in entries]
 
 
 def test_the_log_has_a_line_for_each_entry(endpoint, tmp_path):

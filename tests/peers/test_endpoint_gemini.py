@@ -61,10 +61,12 @@ def test_speech_interrupts_and_activity_can_be_told(ep):
     with Talk(ep, realtimeInputConfig={"automaticActivityDetection": {"disabled": True}}) as talk:
         for number in (1, 2):
             talk.put(realtimeInput={"activityStart": {}})
+            if number == 2:
+                talk.wait("serverContent", "interrupted")
+                assert talk.wait("serverContent", "turnComplete")
             talk.say16(marker(number, 16000))
             talk.put(realtimeInput={"activityEnd": {}})
             talk.wait("serverContent", "modelTurn")
-        assert any(e.get("serverContent", {}).get("interrupted") for e in talk.events)
         talk.wait("usageMetadata")
     assert ep.answered == [2]
 

@@ -12,7 +12,8 @@ def test_the_official_types_are_here():
 REALTIME = {"type": "realtime"}
 GOOD = [
     {"type": "session.update", "session": {**REALTIME, "reasoning": {"effort": "xhigh"}, "max_output_tokens": "inf"}},
-    {"type": "session.update", "session": {**REALTIME, "audio": {"input": {"turn_detection": None}}}},
+    {"type": "session.update", "session": {**REALTIME, "audio": {"input": {"turn_detection": None,
+                                                                           "noise_reduction": None}}}},
     {"type": "session.update", "session": {"type": "transcription", "audio": {"input": {"transcription": {
         "model": "gpt-realtime-whisper", "delay": "low"}}}}},
     {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": [

@@ -188,6 +188,36 @@ def test_down_refuses_and_up_takes_the_same_port(endpoint):
     socket.create_connection((ep.host, ep.port), 1).close()
 
 
+def test_the_beta_shape_is_off(endpoint):
+    headers = {"Authorization": "Bearer sk-test", "OpenAI-Beta": "realtime=v1"}
+    with Client(endpoint(), headers=headers) as client:
+        assert client.until("error")["error"]["code"] == "beta_api_shape_disabled"
+        with pytest.raises(Exception, match="4000"):
+            client.receive()
+
+
+def test_a_long_silence_behind_a_reply_is_a_turn(talk):
+    ep, client = talk()
+    with client:
+        client.update(audio={"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5000}}})
+        client.send("response.create")
+        client.until("response.done")
+        client.say(bytes(48 * 4900), piece=48000)
+        client.say(bytes(48 * 200), piece=4800)
+        client.until("input_audio_buffer.timeout_triggered")
+        client.until("response.done")
+    assert len(ep.answers) == 2
+
+
+def test_it_listens_on_ipv6_too(endpoint):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with Client(endpoint(host="::1", tls=True)) as client:
+        assert client.receive()["type"] == "session.created"
+
+
 def test_a_session_ends_when_its_time_is_over(talk):
     _, client = talk(session_seconds=0.2)
     with client:

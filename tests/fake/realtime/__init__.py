@@ -4,5 +4,6 @@ from .endpoint import Endpoint
 from .faults import Fault
 from .marker import find, marker
 from .script import Reply, Script
+from .shapes import ERRORS
 
-__all__ = ["Endpoint", "Fault", "Reply", "Script", "find", "marker"]
+__all__ = ["ERRORS", "Endpoint", "Fault", "Reply", "Script", "find", "marker"]

@@ -78,3 +78,39 @@ def huge(size=100_000_000):
     """A message that is valid and far too long."""
     head, tail = '{"type": "response.output_audio.delta", "delta": "', '"}'
     return head + "A" * (size - len(head) - len(tail)) + tail
+
+
+def content(**what):
+    return json.dumps({"serverContent": what})
+
+
+def inline(data, mime="audio/pcm;rate=24000"):
+    return content(modelTurn={"parts": [{"inlineData": {"mimeType": mime, "data": data}}]})
+
+
+# The same for Gemini Live; those of EVENTS that are no events at all serve there as well.
+GEMINI = {
+    "empty-object": "{}",
+    "unknown": '{"hologram": {"parts": []}}',
+    "content-null": '{"serverContent": null}',
+    "content-list": '{"serverContent": []}',
+    "turn-types": content(modelTurn="text"),
+    "parts-types": content(modelTurn={"parts": {"text": "x"}}),
+    "part-null": content(modelTurn={"parts": [None, 5, [], {}]}),
+    "audio-not-base64": inline("*** not base64 ***"),
+    "audio-odd": inline(b64(bytes(4801))),
+    "audio-null": inline(None),
+    "audio-mime": inline(b64(bytes(480)), "video/mp4"),
+    "audio-rate": inline(b64(bytes(480)), "audio/pcm;rate=99999999999"),
+    "audio-rate-negative": inline(b64(bytes(480)), "audio/pcm;rate=-1"),
+    "text-escapes": content(modelTurn={"parts": [{"text": ESCAPES}]}, outputTranscription={"text": ESCAPES}),
+    "complete-types": content(turnComplete="yes", interrupted=1, generationComplete=None),
+    "call-types": '{"toolCall": {"functionCalls": [{"id": 5, "name": [], "args": "x"}]}}',
+    "cancel-types": '{"toolCallCancellation": {"ids": "all"}}',
+    "going-types": '{"goAway": {"timeLeft": 5}}',
+    "going-odd": '{"goAway": {"timeLeft": "soon"}}',
+    "handle-types": '{"sessionResumptionUpdate": {"newHandle": 5, "resumable": "yes"}}',
+    "handle-long": json.dumps({"sessionResumptionUpdate": {"newHandle": "h" * 1_000_000, "resumable": True}}),
+    "usage-types": '{"usageMetadata": {"promptTokenCount": "many", "responseTokensDetails": {}}}',
+    "setup-again": '{"setupComplete": {}}',
+}

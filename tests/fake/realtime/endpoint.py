@@ -31,6 +31,7 @@ class Endpoint:
     port    0: any; the same one again after down()
     tls     True: a good certificate; or a name out of certificate.KINDS ("expired", "wrong-host" ...)
     log     a file that is written to: JSON Lines of the journal
+    host    "::1" for IPv6
     check   whether the program's events are held against the official types (see official.py)
     """
 
@@ -53,7 +54,8 @@ class Endpoint:
 
     @property
     def base(self):
-        return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'wss' if self.tls else 'ws'}://{host}:{self.port}"
 
     @property
     def url(self):
@@ -141,7 +143,8 @@ class Endpoint:
 
     async def listen(self):
         self.context = certificate.context(self.tls) if self.tls else None
-        sock = socket.create_server((self.host, self.port), backlog=256)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        sock = socket.create_server((self.host, self.port), family=family, backlog=256)
         self.port = sock.getsockname()[1]
         self.server = await self.loop.create_server(lambda: Wire(self.accepted), sock=sock)
 

@@ -122,6 +122,10 @@ def flat(args):
 
 def walk_union(args, value, path):
     """Nothing, when one of them fits; else the complaints of the one that was meant, going by `type` and `role`."""
+    meant = by_type(args).get(value.get("type")) if isinstance(value, dict) and type(value.get("type")) is str else None
+    if meant:
+        yield from walk(meant, value, path)
+        return
     tried = [(a, list(walk(a, value, path))) for a in flat(args)]
     if any(not troubles for _, troubles in tried):
         return
@@ -131,6 +135,21 @@ def walk_union(args, value, path):
         yield from min(meant or others, key=len)
     else:
         yield f"{at(path)}: {str(value):.80} fits none of {[getattr(a, '__name__', str(a)) for a, _ in tried][:12]}"
+
+
+@functools.cache
+def by_type(args):
+    """{value of `type`: the one member that may have it}, where all members are told apart by it; else nothing."""
+    table = {}
+    for kind in flat(args):
+        hint = fields(kind).get("type", (None,))[0] if is_object(kind) else None
+        while typing.get_origin(hint) in (typing.Annotated, names.Required, names.NotRequired):
+            hint = typing.get_args(hint)[0]
+        if typing.get_origin(hint) not in (typing.Literal, names.Literal):
+            return {}
+        for word in typing.get_args(hint):
+            table[word] = None if word in table else kind
+    return table
 
 
 def tags_fit(kind, value):
@@ -174,8 +193,12 @@ def camel(name):
 
 
 def left_out(kind):
-    """Of google's first message: the field that its SDK sends and the type lacks; and two where the type takes what the
-    SDK turns into something else before it is sent."""
+    """Where the types say less than what else is official. Of google's first message: the field that its SDK sends and
+    the type lacks; and two where the type takes what the SDK turns into something else before it is sent. Of OpenAI's
+    audio: what their own description says may be null."""
+    if kind.__name__ in ("RealtimeAudioConfigInputParam", "RealtimeTranscriptionSessionAudioInputParam"):
+        hints = names.get_type_hints(kind)
+        return {name: typing.Optional[hints[name]] for name in ("noise_reduction", "transcription")}
     if kind.__module__ != "official_genai.types" or kind.__name__ != "LiveClientSetup":
         return {}
     google = sdk.genai()

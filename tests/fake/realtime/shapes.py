@@ -108,5 +108,16 @@ def error(message, kind="invalid_request_error", code=None, param=None, event_id
                                        "event_id": event_id}}
 
 
+# Errors of the service that no event of the program's causes, by code; for the fault `event`.
+ERRORS = {code: {"event_id": "event_scripted", **error(message, kind, code)} for code, kind, message in (
+    ("rate_limit_exceeded", "rate_limit_error", "Rate limit reached for gpt-realtime-2. Please try again in 1.2s."),
+    ("insufficient_quota", "insufficient_quota", "You exceeded your current quota, please check your plan and billing "
+                                                 "details."),
+    ("invalid_api_key", "invalid_request_error", "Incorrect API key provided: sk-****."),
+    ("model_not_found", "invalid_request_error", "The model does not exist or you do not have access to it."),
+    ("session_expired", "invalid_request_error", "Your session hit the maximum duration of 60 minutes."),
+    ("server_error", "server_error", "The server had an error while processing your request. Sorry about that!"),
+)}
+
 PLENTY = [{"name": "requests", "limit": 5000, "remaining": 4999, "reset_seconds": 0.012},
           {"name": "tokens", "limit": 2000000, "remaining": 1999000, "reset_seconds": 0.03}]

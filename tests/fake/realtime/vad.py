@@ -11,7 +11,8 @@ START_MS = 50  # so much loud sound in a row is speech
 
 
 def is_loud(block):
-    return math.sqrt(sum(map(operator.mul, block, block)) / len(block)) > LOUD
+    part = block[::3]  # enough to tell, and three times as fast
+    return math.sqrt(sum(map(operator.mul, part, part)) / len(part)) > LOUD
 
 
 class Vad:

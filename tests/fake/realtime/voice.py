@@ -8,6 +8,9 @@ from .respond import Response
 from .turns import BadAudio, InputAudio
 
 
+MOST = 15 << 20  # characters of base64 in one event
+
+
 class Voice:
     kind = "realtime"
 
@@ -21,6 +24,7 @@ class Voice:
         self.active = None  # the Response that runs
         self.settings["audio"]["input"]["format"]["rate"] = connection.dialect.input_hz
         self.voice_used = False
+        self.quiet_since = None  # ms of input at which the last reply ended
         self.unanswered = []  # turns since the last response
         self.apply()
 
@@ -37,6 +41,11 @@ class Voice:
         await self.send(shapes.error("Could not parse your JSON payload.", code="invalid_json"))
 
     async def run(self):
+        if "realtime" in self.connection.headers.get("openai-beta", "") and self.connection.dialect.official:
+            await self.send(shapes.error("The Realtime Beta API is no longer supported.",
+                                         code="beta_api_shape_disabled"))
+            self.connection.wire.close(4000, "invalid_request_error.beta_api_shape_disabled")
+            return
         await self.send({"type": "session.created", "session": self.settings})
         self.connection.spawn(self.expire())
         async for _, event in self.connection.events():
@@ -47,7 +56,22 @@ class Voice:
         await self.send(shapes.error("Your session hit the maximum duration of 60 minutes.", code="session_expired"))
         self.connection.wire.close(1001, "session expired")
 
+    async def mind_silence(self):
+        """idle_timeout_ms: after so long a silence behind a reply, the silence is a turn and is answered."""
+        wanted = (self.settings["audio"]["input"].get("turn_detection") or {}).get("idle_timeout_ms")
+        if self.active or self.input.item_id or self.quiet_since is None or not wanted:
+            return
+        if self.input.ms - self.quiet_since >= wanted:
+            item_id, begin = self.input.started(self.input.ms)
+            await self.send({"type": "input_audio_buffer.timeout_triggered", "audio_start_ms": begin,
+                             "audio_end_ms": self.input.ms, "item_id": item_id})
+            await self.take_turn(begin)
+            await self.create_response({})
+
     async def handle(self, event):
+        if len(str(event.get("event_id") or "")) > 512:
+            await self.refuse({}, "Invalid 'event_id': longer than 512 characters.", "string_above_max_length", "event_id")
+            return
         action = self.actions.get(event.get("type"))
         if action is None:
             await self.refuse(event, f"Invalid value: '{event.get('type')}'.", "invalid_value", "type")
@@ -91,6 +115,9 @@ class Voice:
     # --- the user's sound
 
     async def append(self, event):
+        if len(event.get("audio") or "") > MOST:
+            await self.refuse(event, "Invalid 'audio': longer than 15 MiB.", "string_above_max_length", "audio")
+            return
         try:
             what = self.input.append(event.get("audio"))
         except BadAudio as error:
@@ -100,9 +127,11 @@ class Voice:
             return
         for kind, ms in what:
             await (self.speech_started if kind == "start" else self.speech_stopped)(ms)
+        await self.mind_silence()
 
     async def speech_started(self, ms):
         item_id, begin_ms = self.input.started(ms)
+        self.quiet_since = None
         await self.send({"type": "input_audio_buffer.speech_started", "audio_start_ms": begin_ms, "item_id": item_id})
         if self.active and self.settings["audio"]["input"]["turn_detection"].get("interrupt_response"):
             await self.active.stop("turn_detected")
@@ -152,7 +181,7 @@ class Voice:
 
     def ended(self, response):
         if self.active is response:
-            self.active = None
+            self.active, self.quiet_since = None, self.input.ms
 
     async def cancel(self, event):
         wanted = event.get("response_id")
