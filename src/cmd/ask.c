@@ -280,7 +280,7 @@ static enum status run(const struct app *app, struct err *e)
                                        .end = end,
                                        .cut_short = cut_short};
     struct ask *a = calloc(1, sizeof *a);
-    struct models *models = NULL;
+    struct setup setup = {0};
     enum status status;
 
     if (a == NULL) {
@@ -293,11 +293,11 @@ static enum status run(const struct app *app, struct err *e)
     if (check_usage(a, e) < 0 ||
         outputs_plan(&a->outputs, options_text(app->options, OPT_OUTPUT), "wav", a->job.inputs,
                      a->job.count, e) < 0 ||
-        setup_models(&models, app, BACKEND_CONVERSE, e) < 0)
+        setup_open(&setup, app, BACKEND_CONVERSE, e) < 0)
         status = e->status;
     else
-        status = job_run(&a->job, models, e);
-    models_close(models);
+        status = job_run(&a->job, &setup, e);
+    setup_close(&setup);
     outputs_free(a->outputs, a->job.count);
     buf_free(&a->heard);
     buf_free(&a->reply);

@@ -334,14 +334,14 @@ static void on_session(void *user, const struct session_event *ev)
 
 /* --- the command */
 
-static int open_session(struct chat *c, const struct models *models, struct err *e)
+static int open_session(struct chat *c, const struct setup *setup, struct err *e)
 {
     struct session_config config = {.loop = &c->loop, .event = on_session, .user = c};
     const struct options *o = c->app->options;
-    int rc = setup_session(&config, c->app, models, e);
+    int rc = setup_session(&config, c->app, setup, e);
 
     if (rc == 0)
-        rc = setup_listening(&c->listening, &config.sound, models, e);
+        rc = setup_listening(&c->listening, &config.sound, setup->models, e);
     if (rc < 0)
         return rc;
     config.half_duplex = options_has(o, OPT_HALF_DUPLEX);
@@ -373,7 +373,7 @@ static enum status outcome(const struct chat *c, struct err *e)
     return c->signum == SIGINT ? STATUS_INTERRUPTED : STATUS_TERMINATED;
 }
 
-static enum status talk(struct chat *c, const struct models *models, struct err *e)
+static enum status talk(struct chat *c, const struct setup *setup, struct err *e)
 {
     enum status status;
     int rc = uv_loop_init(&c->loop);
@@ -392,7 +392,7 @@ static enum status talk(struct chat *c, const struct models *models, struct err 
     } else if (rc < 0) {
         err_set(e, STATUS_FAILED, rc, "cannot start: %s", strerror(-rc));
         status = STATUS_FAILED;
-    } else if (open_session(c, models, e) < 0) {
+    } else if (open_session(c, setup, e) < 0) {
         status = e->status;
     } else {
         uv_run(&c->loop, UV_RUN_DEFAULT);
@@ -422,21 +422,21 @@ static enum status talk(struct chat *c, const struct models *models, struct err 
 static enum status run(const struct app *app, struct err *e)
 {
     struct chat *c;
-    struct models *models;
+    struct setup setup;
     enum status status;
 
-    if (setup_models(&models, app, BACKEND_CONVERSE, e) < 0)
+    if (setup_open(&setup, app, BACKEND_CONVERSE, e) < 0)
         return e->status;
     c = calloc(1, sizeof *c);
     if (c == NULL) {
         err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
-        models_close(models);
+        setup_close(&setup);
         return STATUS_FAILED;
     }
     c->app = app;
-    status = talk(c, models, e);
+    status = talk(c, &setup, e);
     free(c);
-    models_close(models);
+    setup_close(&setup);
     return status;
 }
 

@@ -311,10 +311,10 @@ static void on_session(void *user, const struct session_event *ev)
 
 /* --- the job */
 
-static int open_session(struct job *j, const struct models *models, struct err *e)
+static int open_session(struct job *j, const struct setup *setup, struct err *e)
 {
     struct session_config c = {.loop = &j->loop, .event = on_session, .user = j};
-    int rc = setup_session(&c, j->app, models, e);
+    int rc = setup_session(&c, j->app, setup, e);
 
     if (rc == 0)
         rc = j->ops->open(j->user, &c, e);
@@ -358,11 +358,11 @@ static void shut_down(struct job *j)
     feed_free(&j->feed);
 }
 
-static enum status work(struct job *j, const struct models *models, struct err *e)
+static enum status work(struct job *j, const struct setup *setup, struct err *e)
 {
     enum status status;
 
-    if (open_session(j, models, e) < 0)
+    if (open_session(j, setup, e) < 0)
         return e->status;
     open_keys(j);
     j->opened_ns = clock_ns();
@@ -374,7 +374,7 @@ static enum status work(struct job *j, const struct models *models, struct err *
     return status;
 }
 
-enum status job_run(struct job *j, const struct models *models, struct err *e)
+enum status job_run(struct job *j, const struct setup *setup, struct err *e)
 {
     struct feed_config feed = {
         .loop = &j->loop, .log = j->app->log, .opened = on_opened, .ended = on_fed, .user = j};
@@ -394,7 +394,7 @@ enum status job_run(struct job *j, const struct models *models, struct err *e)
         err_set(e, STATUS_FAILED, rc, "cannot start: %s", strerror(-rc));
         status = STATUS_FAILED;
     } else {
-        status = work(j, models, e);
+        status = work(j, setup, e);
     }
     if (j->signum != 0 || feed_working(&j->feed)) { /* a read hangs on a pipe */
         session_hang_up(j->session);

@@ -11,7 +11,7 @@
 #include "cmd/budget.h"
 #include "cmd/cmd.h"
 #include "cmd/feed.h"
-#include "models/models.h"
+#include "cmd/setup.h"
 #include "session/session.h"
 #include "ui/stop.h"
 
@@ -77,7 +77,7 @@ struct job {
 
 /* Runs it. The exit status, with *e. Where something hangs that nobody can stop, it does not return
  * but ends the process (leave.h), after cut_short. */
-enum status job_run(struct job *j, const struct models *models, struct err *e);
+enum status job_run(struct job *j, const struct setup *setup, struct err *e);
 
 /* "stdin" for "-", NULL for the microphone. */
 const char *job_input(const struct job *j);

@@ -121,22 +121,37 @@ const char *setup_model(const struct session_config *c)
     return first->model != NULL ? first->model : first->dialect;
 }
 
-int setup_session(struct session_config *c, const struct app *app, const struct models *models,
+/* The backend of the registry that knows dialects, or the one that does not. */
+static const struct backend_kind *find_backend(const struct registry *r, bool remote)
+{
+    const struct backend_kind *const *kind = r->backends;
+
+    while (*kind != NULL && ((*kind)->dialect != NULL) != remote)
+        kind++;
+    return *kind;
+}
+
+int setup_session(struct session_config *c, const struct app *app, const struct setup *setup,
                   struct err *e)
 {
     const struct options *o = app->options;
+    bool remote = setup_is_remote(setup);
 
     c->log = app->log;
-    c->backend = app->registry->backends[0];
+    c->backend = find_backend(app->registry, remote);
     c->backend_config = (struct backend_config){
-        .models = models,
+        .models = setup->models,
         .model = options_text(o, OPT_MODEL),
         .model_path = options_text(o, OPT_LOCAL_MODEL),
         .llm_url = options_text(o, OPT_LLM_URL),
         .stt_url = options_text(o, OPT_STT_URL),
         .api_key = getenv("HULLO_API_KEY"),
+        .record = options_text(o, OPT_RECORD),
+        .record_audio = options_has(o, OPT_RECORD_AUDIO),
     };
-    setup_settings(&c->backend_config.settings, o, false);
+    c->backend_config.endpoints =
+        endpoints_list(setup->endpoints, &c->backend_config.endpoint_count);
+    setup_settings(&c->backend_config.settings, o, remote);
     return setup_sound(&c->sound, app, e);
 }
 
@@ -188,18 +203,69 @@ static int check_voice(const struct options *o, struct err *e)
                    options_source(o, OPT_VOICE, source, sizeof source), voice);
 }
 
-int setup_models(struct models **out, const struct app *app, enum backend_task task, struct err *e)
-{
-    int rc = check_voice(app->options, e);
+/* --- what a command works with */
 
-    *out = NULL;
-    if (rc == 0)
-        rc = models_open(out, app->log, e);
-    if (rc < 0 || enough(*out, roles(app->options, task)))
+static bool describe_dialect(void *user, size_t i, struct endpoint_dialect *out)
+{
+    const struct backend_kind *kind = find_backend(user, true);
+    const struct backend_dialect *d = kind != NULL ? kind->dialect(i) : NULL;
+
+    if (d == NULL)
+        return false;
+    *out = (struct endpoint_dialect){
+        .name = d->name, .key_env = d->key_env, .models = d->models, .wants_url = d->wants_url};
+    return true;
+}
+
+static int open_endpoints(struct endpoints **out, const struct app *app, struct err *e)
+{
+    struct registry all = *app->registry;
+    struct endpoints_config config = {.options = app->options,
+                                      .config = app->config,
+                                      .log = app->log,
+                                      .dialect = describe_dialect,
+                                      .user = &all};
+
+    return endpoints_open(out, &config, e);
+}
+
+static int open_models(struct setup *s, const struct app *app, unsigned need, struct err *e)
+{
+    int rc = models_open(&s->models, app->log, e);
+
+    if (rc < 0 || enough(s->models, need))
         return rc;
-    if (fetch_missing(app, *out, roles(app->options, task), e) == STATUS_DONE)
-        return 0;
-    models_close(*out);
-    *out = NULL;
-    return -ENOENT;
+    return fetch_missing(app, s->models, need, e) == STATUS_DONE ? 0 : -ENOENT;
+}
+
+int setup_open(struct setup *out, const struct app *app, enum backend_task task, struct err *e)
+{
+    bool remote;
+    int rc;
+
+    *out = (struct setup){0};
+    rc = open_endpoints(&out->endpoints, app, e);
+    remote = rc == 0 && setup_is_remote(out);
+    if (rc == 0 && !remote)
+        rc = check_voice(app->options, e);
+    if (rc == 0)
+        rc = open_models(out, app, remote ? 1u << MODEL_VAD : roles(app->options, task), e);
+    if (rc < 0)
+        setup_close(out);
+    return rc;
+}
+
+void setup_close(struct setup *s)
+{
+    models_close(s->models);
+    endpoints_free(s->endpoints);
+    *s = (struct setup){0};
+}
+
+bool setup_is_remote(const struct setup *s)
+{
+    size_t count;
+
+    endpoints_list(s->endpoints, &count);
+    return count > 0;
 }

@@ -3,13 +3,23 @@
 #define HULLO_CMD_SETUP_H
 
 #include "cmd/cmd.h"
+#include "conf/endpoints.h"
 #include "models/models.h"
 #include "session/session.h"
 
-/* Reads the manifest and makes sure that what the task and the options need is installed: asks
- * before fetching (OPT_YES answers), and fails with STATUS_NO_MODEL when there is nobody to ask.
- * *out belongs to the caller. */
-int setup_models(struct models **out, const struct app *app, enum backend_task task, struct err *e);
+/* What a command works with: the endpoints that it talks to, or none, and the models that are here.
+ */
+struct setup {
+    struct models *models;
+    struct endpoints *endpoints;
+};
+
+/* Resolves the endpoints (conf/endpoints.h), reads the manifest, and makes sure that what the task
+ * and the options need is installed: asks before fetching (OPT_YES answers), and fails with
+ * STATUS_NO_MODEL when there is nobody to ask. With endpoints that is the speech detector alone. */
+int setup_open(struct setup *out, const struct app *app, enum backend_task task, struct err *e);
+void setup_close(struct setup *s); /* a zeroed one is fine */
+bool setup_is_remote(const struct setup *s);
 
 /* Fills in the sound driver, its devices, the echo canceller and how sensitive it is to speech:
  * what every command says the same way. Strings are the options'. */
@@ -31,9 +41,9 @@ void setup_settings(struct backend_settings *out, const struct options *o, bool 
 /* The model that will be billed: of the first endpoint; NULL: everything is on this machine. */
 const char *setup_model(const struct session_config *c);
 
-/* Fills in the backend, its configuration and setup_sound; the caller decides
- * about speak, turn detection, capture and playback. Strings are the options'. */
-int setup_session(struct session_config *c, const struct app *app, const struct models *models,
+/* Fills in the backend, its configuration and setup_sound; the caller decides about task, speak,
+ * turn detection, capture and playback. Strings are the options'. */
+int setup_session(struct session_config *c, const struct app *app, const struct setup *setup,
                   struct err *e);
 
 #endif

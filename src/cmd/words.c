@@ -16,7 +16,7 @@
 struct words {
     struct job job;
     enum backend_task task;
-    const struct models *models;
+    const struct setup *setup;
     enum captions_format format;
     bool force, play, live;
     char **texts, **sounds; /* files for each input; NULL: stdout, and none */
@@ -360,7 +360,7 @@ static int open_session(void *user, struct session_config *c, struct err *e)
     c->sound.playback = w->play;
     if (w->task == BACKEND_TRANSCRIBE)
         c->backend_config.speak = false;
-    return w->live && w->play ? setup_listening(&w->listening, &c->sound, w->models, e) : 0;
+    return w->live && w->play ? setup_listening(&w->listening, &c->sound, w->setup->models, e) : 0;
 }
 
 static void prepare(struct words *w, const struct app *app, enum backend_task task)
@@ -389,7 +389,7 @@ enum status words_run(const struct app *app, enum backend_task task, struct err 
                                        .end = end,
                                        .cut_short = cut_short};
     struct words *w = calloc(1, sizeof *w);
-    struct models *models = NULL;
+    struct setup setup = {0};
     enum status status;
 
     if (w == NULL) {
@@ -399,16 +399,16 @@ enum status words_run(const struct app *app, enum backend_task task, struct err 
     prepare(w, app, task);
     w->job.ops = &ops;
     w->job.user = w;
-    if (check_usage(w, e) < 0 || plan(w, e) < 0 || setup_models(&models, app, task, e) < 0) {
+    if (check_usage(w, e) < 0 || plan(w, e) < 0 || setup_open(&setup, app, task, e) < 0) {
         status = e->status;
     } else {
-        w->models = models;
-        status = job_run(&w->job, models, e);
+        w->setup = &setup;
+        status = job_run(&w->job, &setup, e);
     }
     scribe_abandon(&w->scribe);
     scribe_abandon(&w->screen);
     setup_listening_free(&w->listening);
-    models_close(models);
+    setup_close(&setup);
     outputs_free(w->texts, w->job.count);
     outputs_free(w->sounds, w->job.count);
     buf_free(&w->said);

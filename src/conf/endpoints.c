@@ -461,6 +461,6 @@ void endpoints_free(struct endpoints *p)
 
 const struct endpoint *endpoints_list(const struct endpoints *p, size_t *count)
 {
-    *count = p->count;
-    return p->list;
+    *count = p != NULL ? p->count : 0;
+    return p != NULL ? p->list : NULL;
 }

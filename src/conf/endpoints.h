@@ -53,6 +53,7 @@ struct endpoints;
 int endpoints_open(struct endpoints **out, const struct endpoints_config *config, struct err *e);
 void endpoints_free(struct endpoints *p); /* wipes the keys; NULL is fine */
 
-const struct endpoint *endpoints_list(const struct endpoints *p, size_t *count); /* 0: local */
+/* 0: local; of NULL as well */
+const struct endpoint *endpoints_list(const struct endpoints *p, size_t *count);
 
 #endif
