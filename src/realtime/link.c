@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "realtime/places.h"
+#include "realtime/link_parts.h"
 
 enum {
-    ATTEMPTS = 6,     /* at once: enough for those that hang to be spread over their 5 s */
     LINGER_MS = 500,  /* a closing handshake may take */
     WORKED_MS = 5000, /* a connection that lasted that long did its work */
     TALK_PING_MS = 1000,
@@ -18,137 +17,7 @@ enum {
     WAIT_MOST_MS = 60000,
 };
 
-enum role { ATTEMPT, IN_USE, SECOND, LEAVING };
-
-/* One connection. It is in the list of its link until its transport is freed. */
-struct line {
-    struct link *l;
-    struct line *older, *newer;
-    struct transport *t;
-    enum role role;
-    bool open;
-    size_t place;
-    double since; /* begun, open, or leaving */
-};
-
-struct link {
-    struct link_config config;
-    uv_timer_t timer;
-    struct places *places;
-    struct line *newest, *oldest;
-    struct line *in_use, *second; /* NULL: none; also in the list */
-    bool good;                    /* the connection in use did its work */
-    bool attending, renewing, closing, dead;
-    bool failed; /* the connection in use was given up by link_fail, which is to be told: */
-    size_t failed_at;
-    bool failed_worked;
-    struct err failure;
-    struct err *told; /* for each place: what was told last while there is no connection */
-};
-
 static void plan(struct link *l);
-
-static double now_ms(const struct link *l)
-{
-    return (double)uv_now(l->config.loop);
-}
-
-/* --- lines */
-
-static struct line *add_line(struct link *l, size_t place, enum role role)
-{
-    struct line *line = calloc(1, sizeof *line);
-
-    if (line == NULL)
-        return NULL;
-    *line = (struct line){.l = l, .older = l->newest, .place = place, .role = role};
-    line->since = now_ms(l);
-    *(l->newest != NULL ? &l->newest->newer : &l->oldest) = line;
-    l->newest = line;
-    return line;
-}
-
-static void drop_line(struct line *line)
-{
-    struct link *l = line->l;
-
-    *(line->older != NULL ? &line->older->newer : &l->oldest) = line->newer;
-    *(line->newer != NULL ? &line->newer->older : &l->newest) = line->older;
-    if (l->in_use == line)
-        l->in_use = NULL;
-    if (l->second == line)
-        l->second = NULL;
-    if (line->t != NULL)
-        l->config.transport->free(line->t);
-    free(line);
-}
-
-/* The server is told; nothing that comes from it matters any more. */
-static void leave_line(struct line *line)
-{
-    struct link *l = line->l;
-
-    if (!line->open) {
-        drop_line(line);
-        return;
-    }
-    if (l->in_use == line)
-        l->in_use = NULL;
-    if (l->second == line)
-        l->second = NULL;
-    line->role = LEAVING;
-    line->since = now_ms(l);
-    l->config.transport->close(line->t, 1000, "");
-}
-
-static void drop_attempts(struct link *l)
-{
-    for (struct line *line = l->oldest, *newer; line != NULL; line = newer) {
-        newer = line->newer;
-        if (line->role == ATTEMPT)
-            drop_line(line);
-    }
-}
-
-static size_t attempts(const struct link *l)
-{
-    size_t n = 0;
-
-    for (const struct line *line = l->oldest; line != NULL; line = line->newer)
-        n += line->role == ATTEMPT;
-    return n;
-}
-
-static const struct line *attempt_beyond(const struct line *line, bool older)
-{
-    do
-        line = older ? line->older : line->newer;
-    while (line != NULL && line->role != ATTEMPT);
-    return line;
-}
-
-/* Room for another attempt. The oldest one stays, and of the others the ages grow by about the same
- * factor: whether the place takes 300 ms to answer or 4 s, one of them will live to see it. */
-static void thin_attempts(struct link *l)
-{
-    struct line *least = NULL;
-    double least_gap = 0, now = now_ms(l);
-
-    for (struct line *line = l->oldest; line != NULL; line = line->newer) {
-        const struct line *older, *newer;
-        double gap;
-        if (line->role != ATTEMPT || (older = attempt_beyond(line, true)) == NULL)
-            continue;
-        newer = attempt_beyond(line, false);
-        gap = ((newer != NULL ? newer->since : now) - older->since) / (now - line->since + 1);
-        if (least == NULL || gap < least_gap) {
-            least = line;
-            least_gap = gap;
-        }
-    }
-    if (least != NULL)
-        drop_line(least);
-}
 
 static void watch(const struct line *line)
 {
@@ -171,11 +40,11 @@ static void tell(struct link *l, const struct link_event *ev)
 static void tell_lost(struct link *l, size_t place, const struct err *why, bool always)
 {
     struct link_event ev = {.type = LINK_LOST, .place = place, .error = why};
-    double now = now_ms(l), at;
+    double now = link_now_ms(l), at;
     size_t next;
 
     at = places_next(l->places, now, false, &next);
-    if (at < 0 && attempts(l) == 0) {
+    if (at < 0 && link_attempts(l) == 0) {
         ev.type = LINK_DEAD;
         if (!l->closing && !l->dead) {
             l->dead = true;
@@ -187,7 +56,7 @@ static void tell_lost(struct link *l, size_t place, const struct err *why, bool 
         return;
     l->told[place] = *why;
     ev.next = l->second != NULL && l->second->open;
-    ev.wait_ms = attempts(l) == 0 && at > now ? at - now : 0;
+    ev.wait_ms = link_attempts(l) == 0 && at > now ? at - now : 0;
     tell(l, &ev);
 }
 
@@ -199,7 +68,7 @@ static void settle_second(struct link *l)
     if (line == NULL)
         return;
     if (line->open) {
-        leave_line(line);
+        link_leave(line);
         return;
     }
     l->second = NULL;
@@ -219,24 +88,13 @@ static void tell_in_use_lost(struct link *l, size_t place, const struct err *why
 
 /* --- what happens to lines */
 
-/* From a place that refused for good, other attempts are taken back. */
-static void forget_refused(struct link *l, size_t place)
-{
-    if (!places_out(l->places, place))
-        return;
-    for (struct line *line = l->oldest, *newer; line != NULL; line = newer) {
-        newer = line->newer;
-        if (line->role == ATTEMPT && line->place == place)
-            drop_line(line);
-    }
-}
-
 static void attempt_failed(struct link *l, size_t place, const struct ws_closed *how)
 {
     log_debug(l->config.log, "no connection to '%s': %s", l->config.places[place].name,
               how->error->text);
-    places_failed(l->places, place, now_ms(l), how);
-    forget_refused(l, place);
+    places_failed(l->places, place, link_now_ms(l), how);
+    if (places_out(l->places, place))
+        link_drop_attempts(l, &place); /* the others there will be refused as well */
     tell_lost(l, place, how->error, false);
     plan(l);
 }
@@ -247,16 +105,16 @@ static void in_use_broke(struct link *l, size_t place, bool worked, const struct
     log_debug(l->config.log, "the connection to '%s' is lost: %s", l->config.places[place].name,
               how->error->text);
     if (worked)
-        places_lost(l->places, place, now_ms(l));
+        places_lost(l->places, place, link_now_ms(l));
     else
-        places_failed(l->places, place, now_ms(l), how);
+        places_failed(l->places, place, link_now_ms(l), how);
     tell_in_use_lost(l, place, how->error);
     plan(l);
 }
 
 static bool worked(const struct link *l, double opened)
 {
-    return l->good || now_ms(l) - opened >= WORKED_MS;
+    return l->good || link_now_ms(l) - opened >= WORKED_MS;
 }
 
 static void on_opened(void *user)
@@ -264,19 +122,19 @@ static void on_opened(void *user)
     struct line *line = user;
     struct link *l = line->l;
     struct link_event ev = {.type = LINK_OPEN, .place = line->place};
-    double took = now_ms(l) - line->since;
+    double took = link_now_ms(l) - line->since;
 
     if (line->role == LEAVING)
         return;
     line->open = true;
-    line->since = now_ms(l);
+    line->since = link_now_ms(l);
     places_opened(l->places, line->place, took);
     watch(line);
     if (line->role == ATTEMPT) {
         line->role = IN_USE;
         l->in_use = line;
         l->good = false;
-        drop_attempts(l);
+        link_drop_attempts(l, NULL);
         log_debug(l->config.log, "connected to '%s' in %.0f ms", l->config.places[ev.place].name,
                   took);
     } else {
@@ -320,7 +178,7 @@ static void on_closed(void *user, const struct ws_closed *closed)
     if (how.error != NULL)
         why = *how.error;
     how.error = &why;
-    drop_line(line);
+    link_drop(line);
     if (role == IN_USE) {
         in_use_broke(l, place, worked(l, since), &how);
     } else if (role == SECOND) {
@@ -337,7 +195,7 @@ static void on_closed(void *user, const struct ws_closed *closed)
 static int begin(struct link *l, size_t place, enum role role, struct err *why)
 {
     const struct link_place *to = &l->config.places[place];
-    struct line *line = add_line(l, place, role);
+    struct line *line = link_add(l, place, role);
     struct ws_config config = {
         .loop = l->config.loop,
         .url = to->url,
@@ -355,7 +213,7 @@ static int begin(struct link *l, size_t place, enum role role, struct err *why)
         return err_set(why, STATUS_FAILED, -ENOMEM, "out of memory");
     rc = l->config.transport->open(&line->t, l->config.context, &config, why);
     if (rc < 0)
-        drop_line(line);
+        link_drop(line);
     else if (role == SECOND)
         l->second = line;
     return rc;
@@ -375,9 +233,8 @@ static void begin_attempt(struct link *l, size_t place)
     struct err why = {0};
     int rc;
 
-    places_begun(l->places, place, now_ms(l));
-    if (attempts(l) >= ATTEMPTS)
-        thin_attempts(l);
+    places_begun(l->places, place, link_now_ms(l));
+    link_thin_attempts(l);
     rc = begin(l, place, ATTEMPT, &why);
     if (rc == -EINVAL)
         places_remove(l->places, place);
@@ -408,13 +265,13 @@ static bool wants_attempt(const struct link *l)
 static void on_timer(uv_timer_t *timer)
 {
     struct link *l = timer->data;
-    double now = now_ms(l), at;
+    double now = link_now_ms(l), at;
     size_t place;
 
     for (struct line *line = l->oldest, *newer; line != NULL; line = newer) {
         newer = line->newer;
         if (line->role == LEAVING && now - line->since >= LINGER_MS)
-            drop_line(line);
+            link_drop(line);
     }
     if (l->failed && !l->closing) {
         struct err why = l->failure;
@@ -427,7 +284,7 @@ static void on_timer(uv_timer_t *timer)
         begin_second(l);
     l->renewing = false;
     if (wants_attempt(l)) {
-        at = places_next(l->places, now, attempts(l) > 0, &place);
+        at = places_next(l->places, now, link_attempts(l) > 0, &place);
         if (at >= 0 && at <= now)
             begin_attempt(l, place);
     }
@@ -437,7 +294,7 @@ static void on_timer(uv_timer_t *timer)
 /* Sets the timer to whatever is due first. */
 static void plan(struct link *l)
 {
-    double now = now_ms(l), at = -1, due;
+    double now = link_now_ms(l), at = -1, due;
     size_t place;
 
     if (uv_is_closing((uv_handle_t *)&l->timer))
@@ -447,7 +304,7 @@ static void plan(struct link *l)
         return;
     }
     if (wants_attempt(l))
-        at = places_next(l->places, now, attempts(l) > 0, &place);
+        at = places_next(l->places, now, link_attempts(l) > 0, &place);
     if ((l->failed || l->renewing) && !l->closing)
         at = now;
     for (const struct line *line = l->oldest; line != NULL; line = line->newer) {
@@ -535,7 +392,7 @@ void link_attend(struct link *l, bool on)
     if (l->second != NULL && l->second->open)
         watch(l->second);
     if (rises && wants_attempt(l)) {
-        places_hurry(l->places, now_ms(l));
+        places_hurry(l->places, link_now_ms(l));
         plan(l);
     }
 }
@@ -557,7 +414,7 @@ void link_drop_next(struct link *l)
 {
     l->renewing = false;
     if (l->second != NULL)
-        leave_line(l->second);
+        link_leave(l->second);
     plan(l);
 }
 
@@ -568,7 +425,7 @@ void link_switch(struct link *l)
     if (second == NULL || !second->open || l->failed)
         return;
     if (first != NULL)
-        leave_line(first);
+        link_leave(first);
     second->role = IN_USE;
     l->in_use = second;
     l->second = NULL;
@@ -585,12 +442,12 @@ void link_fail(struct link *l, const struct err *why, bool final, double wait_ms
     l->failure = *why;
     if (wait_ms > 0)
         places_bar(l->places, l->failed_at,
-                   now_ms(l) + (wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS));
+                   link_now_ms(l) + (wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS));
     if (final) {
         places_remove(l->places, l->failed_at);
         link_drop_next(l);
     }
-    leave_line(l->in_use);
+    link_leave(l->in_use);
     plan(l);
 }
 
@@ -602,7 +459,7 @@ void link_close(struct link *l)
     for (struct line *line = l->oldest, *newer; line != NULL; line = newer) {
         newer = line->newer;
         if (line->role != LEAVING)
-            leave_line(line);
+            link_leave(line);
     }
     plan(l);
 }
