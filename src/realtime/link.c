@@ -101,13 +101,14 @@ static void attempt_failed(struct link *l, size_t place, const struct ws_closed 
 
 static void in_use_broke(struct link *l, size_t place, bool worked, const struct ws_closed *how)
 {
-    l->renewing = false;
     log_debug(l->config.log, "the connection to '%s' is lost: %s", l->config.places[place].name,
               how->error->text);
     if (worked)
         places_lost(l->places, place, link_now_ms(l));
     else
         places_failed(l->places, place, link_now_ms(l), how);
+    if (places_out(l->places, place))
+        link_drop_next(l); /* it goes to the same place */
     tell_in_use_lost(l, place, how->error);
     plan(l);
 }
@@ -443,10 +444,8 @@ void link_fail(struct link *l, const struct err *why, bool final, double wait_ms
     if (wait_ms > 0)
         places_bar(l->places, l->failed_at,
                    link_now_ms(l) + (wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS));
-    if (final) {
+    if (final)
         places_remove(l->places, l->failed_at);
-        link_drop_next(l);
-    }
     link_leave(l->in_use);
     plan(l);
 }

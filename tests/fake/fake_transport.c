@@ -96,20 +96,22 @@ static void happen(const struct fake_transport *net, struct event *ev)
     }
 }
 
+/* All that waits, as a socket may bring it: what is queued meanwhile comes in the next turn. */
 static void on_idle(uv_idle_t *idle)
 {
     struct fake_transport *net = idle->data;
     struct event *ev = net->first;
 
-    if (ev == NULL) {
+    net->first = NULL;
+    net->last = &net->first;
+    if (ev == NULL)
         uv_idle_stop(idle);
-        return;
+    while (ev != NULL) {
+        struct event *next = ev->next;
+        happen(net, ev);
+        free(ev);
+        ev = next;
     }
-    net->first = ev->next;
-    if (net->first == NULL)
-        net->last = &net->first;
-    happen(net, ev);
-    free(ev);
 }
 
 static struct event *queue(struct fake_transport *net, size_t line, enum happens what,

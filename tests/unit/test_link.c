@@ -224,6 +224,15 @@ static void too_many_requests_are_waited_out(void **state)
     assert_int_equal(stage_lines(s), 3);
     stage_run(s, 1000 + 2000 + 4000 + 8000 + 16000 + 30000 + 30000 + 100);
     assert_int_equal(stage_lines(s), 10);
+    stage_plan(s, NULL, FAKE_OPEN, 0, 0);
+    stage_run(s, 30000);
+    assert_int_equal(stage_last(s)->type, LINK_OPEN);
+    stage_plan(s, NULL, FAKE_REFUSE, 429, 0);
+    link_good(s->link);
+    fake_transport_break(s->net, 10);
+    stage_run(s, 0);
+    stage_run(s, 1000 + 2000 + 100);
+    assert_int_equal(stage_lines(s), 14); /* from the beginning again */
 }
 
 static void while_one_place_is_limited_another_one_serves(void **state)
@@ -264,6 +273,20 @@ static void an_attempt_that_hangs_is_raced(void **state)
     stage_run(s, 60000);
     assert_int_equal(stage_lines(s), 2);
     assert_int_equal(s->count, 1);
+}
+
+static void a_final_refusal_ends_the_race(void **state)
+{
+    struct link_stage *s = *state;
+
+    stage_plan(s, NULL, FAKE_WAIT, 0, 0);
+    stage_start(s, 1);
+    stage_run(s, 2500);
+    assert_int_equal(stage_lines(s), 3);
+    fake_transport_refuse(s->net, 1, 403, 0);
+    stage_run(s, 0);
+    assert_int_equal(stage_last(s)->type, LINK_DEAD);
+    assert_true(stage_line(s, 0)->gone && stage_line(s, 2)->gone);
 }
 
 /* The link is blackholed: SYNs are lost, and the system repeats them ever more rarely. */
@@ -342,6 +365,32 @@ static void a_break_is_mended_at_once_and_at_the_same_place(void **state)
     assert_string_equal(stage_line(s, 3)->url, "wss://two/");
     assert_string_equal(stage_line(s, 4)->url, "wss://three/"); /* and on without waiting */
     assert_int_equal(stage_last(s)->type, LINK_OPEN);
+    stage_run(s, 10000);
+    stage_plan(s, "wss://three/", FAKE_BREAK, 0, 0);
+    fake_transport_break(s->net, 4);
+    stage_run(s, 0);
+    assert_string_equal(stage_line(s, 6)->url, "wss://one/"); /* each time */
+    assert_int_equal(stage_last(s)->type, LINK_OPEN);
+}
+
+static void a_new_outage_is_met_with_haste_again(void **state)
+{
+    struct link_stage *s = *state;
+    size_t n;
+
+    stage_plan(s, NULL, FAKE_BREAK, 0, 0);
+    stage_start(s, 1);
+    stage_run(s, 300000);
+    stage_plan(s, NULL, FAKE_OPEN, 0, 0);
+    stage_run(s, 31000);
+    assert_int_equal(stage_last(s)->type, LINK_OPEN);
+    stage_plan(s, NULL, FAKE_BREAK, 0, 0);
+    n = fake_transport_last(s->net);
+    fake_transport_break(s->net, n);
+    stage_run(s, 29000);
+    for (size_t i = n + 2; i < stage_lines(s); i++)
+        assert_true(stage_begun(s, i) - stage_begun(s, i - 1) <= 250);
+    assert_true(stage_lines(s) > n + 116);
 }
 
 static size_t flaps; /* connections that the server ends as soon as they are there */
@@ -413,6 +462,20 @@ static void a_server_that_shows_the_door_three_times_is_left(void **state)
     }
     assert_int_equal(stage_last(s)->type, LINK_DEAD);
     assert_int_equal(stage_lines(s), 6); /* three at each */
+}
+
+static void a_server_that_served_in_between_is_not(void **state)
+{
+    struct link_stage *s = *state;
+
+    stage_start(s, 1);
+    for (int i = 0; i < 12; i++) {
+        stage_run(s, i % 3 == 2 ? 6000 : 300);
+        assert_true(link_up(s->link));
+        fake_transport_end(s->net, fake_transport_last(s->net), 1008, "for some reason");
+    }
+    stage_run(s, 300);
+    assert_true(link_up(s->link));
 }
 
 static void a_server_that_has_to_go_is_not(void **state)
@@ -541,12 +604,15 @@ int main(void)
         ON_STAGE(too_many_requests_are_waited_out),
         ON_STAGE(while_one_place_is_limited_another_one_serves),
         ON_STAGE(an_attempt_that_hangs_is_raced),
+        ON_STAGE(a_final_refusal_ends_the_race),
         ON_STAGE(a_place_that_was_quick_is_raced_for_sooner),
         ON_STAGE(attempts_that_hang_are_not_all_young),
         ON_STAGE(a_break_is_mended_at_once_and_at_the_same_place),
+        ON_STAGE(a_new_outage_is_met_with_haste_again),
         ON_STAGE(sessions_that_fail_at_once_are_not_hammered),
         ON_STAGE(a_connection_that_did_its_work_is_made_again_at_once),
         ON_STAGE(a_server_that_shows_the_door_three_times_is_left),
+        ON_STAGE(a_server_that_served_in_between_is_not),
         ON_STAGE(a_server_that_has_to_go_is_not),
         ON_STAGE(a_link_that_its_owner_fails_is_made_again),
         ON_STAGE(a_wait_that_a_server_asks_for_is_a_minute_at_most),

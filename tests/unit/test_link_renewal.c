@@ -125,6 +125,8 @@ static void when_the_first_breaks_the_second_may_go_on(void **state)
     stage_run(s, 100);
     assert_int_equal(link_send(s->link, "b", 1), 0);
     assert_string_equal(fake_transport_sent(s->net, 2, 0), "b");
+    assert_int_equal(stage_count(s, LINK_LOST), 2);
+    assert_true(s->events[s->count - 1].next);
     s->on_event = NULL;
     link_renew(s->link);
     stage_run(s, 0);
@@ -163,14 +165,62 @@ static void a_final_failure_takes_the_second_along(void **state)
 {
     struct link_stage *s = *state;
 
+    for (int open = 0; open < 2; open++) {
+        stage_open(s, 1);
+        if (!open)
+            stage_plan(s, NULL, FAKE_WAIT, 0, 0);
+        link_renew(s->link);
+        stage_run(s, 0);
+        stage_fail(s, true, 0);
+        stage_run(s, 1000);
+        assert_int_equal(stage_last(s)->type, LINK_DEAD);
+        assert_int_equal(stage_lines(s), 2);
+        assert_true(stage_line(s, 1)->gone);
+        if (open)
+            return;
+        stage_teardown(state);
+        stage_setup(state);
+        s = *state;
+    }
+}
+
+static void fail_on_a_word(struct link_stage *s, const struct link_event *ev)
+{
+    if (ev->type == LINK_MESSAGE)
+        link_fail(s->link, &(struct err){STATUS_FAILED, -EPROTO, "no"}, false, 30000);
+}
+
+/* The second one is there in the same turn of the loop in which the first one is given up. */
+static void a_second_that_comes_at_the_last_moment_is_told_along(void **state)
+{
+    struct link_stage *s = *state;
+
+    s->on_event = fail_on_a_word;
     stage_open(s, 1);
+    stage_plan(s, NULL, FAKE_WAIT, 0, 0);
     link_renew(s->link);
     stage_run(s, 0);
-    stage_fail(s, true, 0);
-    stage_run(s, 1000);
-    assert_int_equal(stage_last(s)->type, LINK_DEAD);
-    assert_int_equal(stage_lines(s), 2);
-    assert_true(stage_line(s, 1)->gone);
+    fake_transport_deliver(s->net, 0, "fail");
+    fake_transport_open(s->net, 1);
+    stage_run(s, 0);
+    assert_int_equal(stage_count(s, LINK_NEXT), 0);
+    assert_int_equal(s->events[2].type, LINK_LOST);
+    assert_true(s->events[2].next);
+}
+
+static void a_second_on_its_way_is_not_waited_for(void **state)
+{
+    struct link_stage *s = *state;
+
+    s->on_event = fail_on_a_word;
+    stage_open(s, 1);
+    stage_plan(s, NULL, FAKE_WAIT, 0, 0);
+    link_renew(s->link);
+    stage_run(s, 0);
+    fake_transport_deliver(s->net, 0, "fail");
+    stage_run(s, 0);
+    assert_int_equal(stage_last(s)->type, LINK_LOST);
+    assert_true(stage_last(s)->wait_ms == 0); /* it is the attempt, already under way */
 }
 
 /* --- the end */
@@ -422,6 +472,8 @@ int main(void)
         ON_STAGE(when_the_first_breaks_the_second_may_go_on),
         ON_STAGE(a_second_on_its_way_becomes_the_one_in_use),
         ON_STAGE(a_final_failure_takes_the_second_along),
+        ON_STAGE(a_second_that_comes_at_the_last_moment_is_told_along),
+        ON_STAGE(a_second_on_its_way_is_not_waited_for),
         ON_STAGE(a_link_is_closed_politely_but_not_for_ever),
         ON_STAGE(a_link_that_is_answered_goes_at_once),
         ON_STAGE(the_owner_may_close_it_inside_any_event),
