@@ -1,18 +1,14 @@
 #include "net/ws.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include <curl/curl.h>
-
-#include "net/easy.h"
 #include "net/frames.h"
+#include "net/handshake.h"
 #include "net/http_error.h"
+#include "net/pulse.h"
 #include "net/stream.h"
-#include "net/upgrade.h"
 #include "util/clock.h"
 #include "util/text.h"
 
@@ -21,7 +17,6 @@ enum {
     CLOSE_MS = 2000,
     WORDS_MS = 1000, /* for the rest of a refusal */
     MAX_MESSAGE = 16 << 20,
-    SHOWN_URL = 200,
     REASON = 128,
     READ_BYTES = 16 << 10,
     MAX_PONG_BEHIND = 64 << 10,
@@ -48,20 +43,14 @@ struct ws {
     bool dead;
     enum state state;
 
-    char *url; /* as libcurl knows it */
-    char shown[SHOWN_URL], key[UPGRADE_KEY];
-    struct curl_slist *headers, *secrets; /* "x: value": also those of the address */
-    struct buf answer;
+    struct handshake handshake;
+    struct pulse pulse;
 
     char in[READ_BYTES]; /* what was read and not taken yet */
     const char *at;
     size_t left;
     bool taken; /* all of it; frames keeps some of it as well */
 
-    int interval_ms, patience_ms;
-    int64_t heard_ns, ping_due_ns,
-        pinged_ns; /* pinged_ns: of the ping without an answer; 0: none */
-    double rtt_ms;
     char pong[125]; /* to be sent when what waits before it is gone */
     size_t pong_n;
     bool pong_due;
@@ -143,32 +132,17 @@ static void send_pong(struct ws *w, const char *bytes, size_t n)
     }
 }
 
-static size_t ping_text(const struct ws *w, char text[24])
-{
-    return (size_t)snprintf(text, 24, "%" PRId64, w->pinged_ns);
-}
-
-static void take_pong(struct ws *w, const char *bytes, size_t n)
-{
-    char text[24];
-
-    if (w->pinged_ns == 0 || n != ping_text(w, text) || memcmp(text, bytes, n) != 0)
-        return;
-    w->rtt_ms = clock_ms_since(w->pinged_ns);
-    w->pinged_ns = 0;
-}
-
 static void describe_close(struct ws *w, int code)
 {
     const char *asked = w->state == CLOSING ? "" : "by the server ";
 
     if (w->reason[0] != '\0')
         err_set(&w->error, STATUS_FAILED, -ECONNRESET,
-                "the connection to '%s' was closed %s(code %d): \"%s\"", w->shown, asked, code,
-                w->reason);
+                "the connection to '%s' was closed %s(code %d): \"%s\"", w->handshake.shown, asked,
+                code, w->reason);
     else
         err_set(&w->error, STATUS_FAILED, -ECONNRESET,
-                "the connection to '%s' was closed %s(code %d)", w->shown, asked, code);
+                "the connection to '%s' was closed %s(code %d)", w->handshake.shown, asked, code);
 }
 
 static void take_close(struct ws *w, const struct frames_event *event)
@@ -177,7 +151,7 @@ static void take_close(struct ws *w, const struct frames_event *event)
 
     memcpy(w->reason, event->bytes, n);
     w->reason[n] = '\0';
-    easy_redact(w->secrets, w->reason);
+    handshake_redact(&w->handshake, w->reason);
     text_line(w->reason);
     describe_close(w, event->code);
     end_as(w, WS_CLOSED, event->code, 0);
@@ -191,8 +165,8 @@ static void take_close(struct ws *w, const struct frames_event *event)
 
 static void take_invalid(struct ws *w, const struct frames_event *event)
 {
-    err_set(&w->error, STATUS_FAILED, -EPROTO, "'%s' breaks the rules of WebSocket: %s", w->shown,
-            event->why);
+    err_set(&w->error, STATUS_FAILED, -EPROTO, "'%s' breaks the rules of WebSocket: %s",
+            w->handshake.shown, event->why);
     if (w->state == CLOSING) {
         break_off(w);
         return;
@@ -214,7 +188,7 @@ static void take_event(struct ws *w, const struct frames_event *event)
             send_pong(w, event->bytes, event->n);
         break;
     case FRAMES_PONG:
-        take_pong(w, event->bytes, event->n);
+        pulse_pong(&w->pulse, clock_ns(), event->bytes, event->n);
         break;
     case FRAMES_CLOSE:
         take_close(w, event);
@@ -224,7 +198,7 @@ static void take_event(struct ws *w, const struct frames_event *event)
         break;
     case FRAMES_FAILED:
         err_set(&w->error, STATUS_FAILED, -ENOMEM, "out of memory in a message from '%s'",
-                w->shown);
+                w->handshake.shown);
         break_off(w);
         break;
     case FRAMES_NONE:
@@ -240,82 +214,35 @@ static void open_up(struct ws *w)
 {
     uv_timer_stop(&w->deadline);
     w->state = OPEN;
-    w->heard_ns = clock_ns();
-    w->ping_due_ns = w->heard_ns + w->interval_ms * INT64_C(1000000);
+    pulse_start(&w->pulse, w->pulse.interval_ms, w->pulse.patience_ms, clock_ns());
     watch_again(w);
     w->c.opened(w->c.user);
 }
 
-static void refuse(struct ws *w, struct upgrade_answer *a)
-{
-    char location[SHOWN_URL] = "";
-    CURLU *u = curl_url();
-    char *whole = NULL;
-
-    easy_redact(w->secrets, a->words);
-    if (a->location[0] != '\0' && u != NULL &&
-        curl_url_set(u, CURLUPART_URL, w->url, 0) == CURLUE_OK &&
-        curl_url_set(u, CURLUPART_URL, a->location, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_URL, &whole, 0) == CURLUE_OK)
-        http_error_url(location, sizeof location, whole);
-    curl_free(whole);
-    curl_url_cleanup(u);
-    http_error_status(&w->error, w->shown, a->status, location, a->words);
-    if (a->status / 100 == 2)
-        err_set(&w->error, STATUS_FAILED, -EPROTO,
-                "'%s' answered HTTP %d and no WebSocket: check the address", w->shown, a->status);
-    w->how.retry_after_s = a->retry_after_s;
-    end_as(w, WS_REFUSED, 0, a->status);
-    tell_closed(w);
-}
-
-static void reject(struct ws *w, enum upgrade_step step, const struct upgrade_answer *a)
-{
-    if (step == UPGRADE_INVALID)
-        err_set(&w->error, STATUS_FAILED, -EPROTO, "'%s' does not answer as a WebSocket server: %s",
-                w->shown, a->why);
-    else if (step == UPGRADE_TOO_LONG)
-        err_set(&w->error, STATUS_FAILED, -EMSGSIZE,
-                "the header of the answer of '%s' is longer than %d bytes: is the address right?",
-                w->shown, UPGRADE_MAX_HEAD);
-    else
-        http_error_transport(&w->error, w->shown, CURLE_WEIRD_SERVER_REPLY, "", 0);
-    end_as(w, WS_REFUSED, 0, a->status);
-    tell_closed(w);
-}
-
-/* Takes all that was read; frames that rode along with the answer stay for the next step. ended:
+/* Takes what was read; frames that rode along with the answer stay for the next step. ended:
  * nothing more will come. False when it is still not complete. */
 static bool take_answer(struct ws *w, bool ended)
 {
-    size_t before = w->answer.len;
     struct upgrade_answer a;
-    enum upgrade_step step;
+    size_t used;
+    enum upgrade_step step = handshake_take(&w->handshake, w->at, w->left, ended, &a, &used);
 
-    buf_add(&w->answer, w->at, w->left);
-    if (buf_failed(&w->answer)) {
-        err_set(&w->error, STATUS_FAILED, -ENOMEM, "out of memory in an answer of '%s'", w->shown);
-        break_off(w);
-        return true;
-    }
-    step = upgrade_read(buf_str(&w->answer), w->answer.len, ended, w->key, w->headers, &a);
+    w->at += used;
+    w->left -= used;
     if (step == UPGRADE_OPEN) {
-        w->at += a.head - before;
-        w->left -= a.head - before;
         open_up(w);
         return true;
     }
-    w->left = 0;
     w->taken = true;
     if (step == UPGRADE_MORE) {
         if (a.head > 0 && uv_timer_get_due_in(&w->deadline) > WORDS_MS)
             uv_timer_start(&w->deadline, on_deadline, WORDS_MS, 0);
         return false;
     }
-    if (step == UPGRADE_REFUSED)
-        refuse(w, &a);
-    else
-        reject(w, step, &a);
+    handshake_describe(&w->handshake, step, &a, &w->error);
+    w->how.retry_after_s = a.retry_after_s;
+    end_as(w, WS_REFUSED, 0, a.status);
+    tell_closed(w);
     return true;
 }
 
@@ -323,13 +250,13 @@ static bool take_answer(struct ws *w, bool ended)
 static void take_end(struct ws *w, const struct err *why)
 {
     w->left = 0;
-    if (w->state == ASKING && w->answer.len > 0 && take_answer(w, true))
+    if (w->state == ASKING && w->handshake.answer.len > 0 && take_answer(w, true))
         return;
     if (why->code != 0 && w->state != LEAVING)
         w->error = *why;
     else if (w->state != LEAVING)
         err_set(&w->error, STATUS_NETWORK, -ECONNRESET,
-                "'%s' has hung up without a word: try again", w->shown);
+                "'%s' has hung up without a word: try again", w->handshake.shown);
     break_off(w);
 }
 
@@ -347,7 +274,7 @@ static bool fill(struct ws *w)
         take_end(w, &e);
         return false;
     }
-    w->heard_ns = clock_ns();
+    pulse_heard(&w->pulse, clock_ns());
     w->at = w->in;
     w->left = (size_t)n;
     w->taken = false;
@@ -421,10 +348,10 @@ static void on_ready(void *user)
     if (w->state != CONNECTING)
         return;
     w->state = ASKING;
-    upgrade_request(stream_out(w->stream), w->url, w->headers, w->key);
+    handshake_request(&w->handshake, stream_out(w->stream));
     if (buf_failed(stream_out(w->stream))) {
         err_set(&w->error, STATUS_FAILED, -ENOMEM, "out of memory in a connection to '%s'",
-                w->shown);
+                w->handshake.shown);
         break_off(w);
         return;
     }
@@ -438,35 +365,26 @@ static void on_deadline(uv_timer_t *timer)
     struct ws *w = timer->data;
 
     if (w->state == CONNECTING)
-        http_error_transport(&w->error, w->shown, CURLE_OPERATION_TIMEDOUT, "", 0);
-    else if (w->state == ASKING && w->answer.len > 0 && take_answer(w, true))
+        http_error_transport(&w->error, w->handshake.shown, CURLE_OPERATION_TIMEDOUT, "", 0);
+    else if (w->state == ASKING && w->handshake.answer.len > 0 && take_answer(w, true))
         return;
     else if (w->state == ASKING)
         err_set(&w->error, STATUS_NETWORK, -ETIMEDOUT,
-                "'%s' did not answer in time: it hangs or is overloaded; try again", w->shown);
+                "'%s' did not answer in time: it hangs or is overloaded; try again",
+                w->handshake.shown);
     else if (w->state == CLOSING)
         err_set(&w->error, STATUS_FAILED, -ETIMEDOUT,
-                "'%s' did not answer that the connection is to be closed", w->shown);
+                "'%s' did not answer that the connection is to be closed", w->handshake.shown);
     break_off(w);
 }
 
 static void ping(struct ws *w, int64_t now)
 {
-    char text[24];
-    size_t n;
+    char text[PULSE_PING];
+    size_t n = pulse_ping(&w->pulse, now, text);
 
-    /* One that is not answered yet goes out again as it was: its time is what counts. */
-    if (w->pinged_ns == 0)
-        w->pinged_ns = now;
-    n = ping_text(w, text);
     (void)frames_write(w->frames, stream_out(w->stream), FRAMES_PING, text, n);
     stream_flush(w->stream);
-    w->ping_due_ns = now + w->interval_ms * INT64_C(1000000);
-}
-
-static bool is_silent(const struct ws *w)
-{
-    return w->patience_ms > 0 && clock_ms_since(w->heard_ns) >= w->patience_ms;
 }
 
 static void on_watch(uv_timer_t *timer)
@@ -475,33 +393,29 @@ static void on_watch(uv_timer_t *timer)
     int64_t now;
 
     /* Where the loop was late, the server need not have been. */
-    if (is_silent(w))
+    if (pulse_silent(&w->pulse, clock_ns()))
         on_readable(w);
     if (w->dead || w->state != OPEN)
         return;
-    if (is_silent(w)) {
+    now = clock_ns();
+    if (pulse_silent(&w->pulse, now)) {
         err_set(&w->error, STATUS_NETWORK, -ETIMEDOUT,
-                "nothing has come from '%s' for %.1f s: the connection is dead", w->shown,
-                w->patience_ms / 1000.0);
+                "nothing has come from '%s' for %.1f s: the connection is dead", w->handshake.shown,
+                w->pulse.patience_ms / 1000.0);
         break_off(w);
         return;
     }
-    now = clock_ns();
-    if (w->interval_ms > 0 && now >= w->ping_due_ns)
+    if (pulse_wants_ping(&w->pulse, now))
         ping(w, now);
     watch_again(w);
 }
 
 static void watch_again(struct ws *w)
 {
-    int64_t due = INT64_MAX, now = clock_ns(), patience = w->patience_ms * INT64_C(1000000);
+    int64_t due = pulse_due_ns(&w->pulse), now = clock_ns();
 
     if (w->state != OPEN)
         return;
-    if (w->interval_ms > 0)
-        due = w->ping_due_ns;
-    if (w->patience_ms > 0 && w->heard_ns + patience < due)
-        due = w->heard_ns + patience;
     if (due == INT64_MAX)
         uv_timer_stop(&w->watch);
     else /* rounded up: not before it is due */
@@ -511,16 +425,13 @@ static void watch_again(struct ws *w)
 
 void ws_watch(struct ws *w, int interval_ms, int patience_ms)
 {
-    w->interval_ms = interval_ms;
-    w->patience_ms = patience_ms;
-    w->heard_ns = clock_ns();
-    w->ping_due_ns = w->heard_ns + interval_ms * INT64_C(1000000);
+    pulse_start(&w->pulse, interval_ms, patience_ms, clock_ns());
     watch_again(w);
 }
 
 double ws_rtt_ms(const struct ws *w)
 {
-    return w->rtt_ms;
+    return w->pulse.rtt_ms;
 }
 
 /* What the owner calls. */
@@ -559,7 +470,7 @@ void ws_close(struct ws *w, int code, const char *reason)
     if (w->state > OPEN)
         return;
     err_set(&w->error, STATUS_FAILED, -ECONNABORTED, "the connection to '%s' was given up",
-            w->shown);
+            w->handshake.shown);
     if (w->state == OPEN) {
         send_close(w, code, reason);
         w->state = CLOSING;
@@ -574,66 +485,6 @@ void ws_close(struct ws *w, int code, const char *reason)
 
 /* Beginning and end. */
 
-/* The address as libcurl wants it: ws is http, wss is https. */
-static char *http_url(const char *url)
-{
-    struct buf b = BUF_INIT;
-
-    if (strncasecmp(url, "ws:", 3) == 0 || strncasecmp(url, "wss:", 4) == 0) {
-        buf_adds(&b, "http");
-        url += 2;
-    }
-    buf_adds(&b, url);
-    if (!buf_failed(&b))
-        return b.data;
-    buf_free(&b);
-    return NULL;
-}
-
-static int add_secret(struct ws *w, const char *value)
-{
-    struct buf b = BUF_INIT;
-    struct curl_slist *l = NULL;
-
-    buf_addf(&b, "address:%s", value);
-    if (!buf_failed(&b))
-        l = curl_slist_append(w->secrets, b.data);
-    buf_free(&b);
-    if (l == NULL)
-        return -ENOMEM;
-    w->secrets = l;
-    return 0;
-}
-
-/* The password in the address, and what its query says under a name that sounds like a secret. */
-static int note_secrets(struct ws *w)
-{
-    static const char *const names[] = {"key", "token", "secret", "auth", "sig", "pass"};
-    char *query = NULL, *password = NULL, *rest = NULL;
-    CURLU *u = curl_url();
-    int rc = u != NULL && curl_url_set(u, CURLUPART_URL, w->url, 0) == CURLUE_OK ? 0 : -ENOMEM;
-
-    curl_url_get(u, CURLUPART_QUERY, &query, 0);
-    curl_url_get(u, CURLUPART_PASSWORD, &password, CURLU_URLDECODE);
-    if (password != NULL && rc == 0)
-        rc = add_secret(w, password);
-    for (char *s = query != NULL ? strtok_r(query, "&", &rest) : NULL; s != NULL && rc == 0;
-         s = strtok_r(NULL, "&", &rest)) {
-        char *value = strchr(s, '=');
-
-        if (value == NULL)
-            continue;
-        *value = '\0';
-        for (size_t i = 0; i < sizeof names / sizeof *names && rc == 0; i++)
-            if (strcasestr(s, names[i]) != NULL)
-                rc = add_secret(w, value + 1);
-    }
-    curl_free(query);
-    curl_free(password);
-    curl_url_cleanup(u);
-    return rc;
-}
-
 static void handle_closed(uv_handle_t *handle)
 {
     struct ws *w = handle->data;
@@ -641,10 +492,7 @@ static void handle_closed(uv_handle_t *handle)
     if (--w->handles > 0)
         return;
     frames_free(w->frames);
-    curl_slist_free_all(w->headers);
-    curl_slist_free_all(w->secrets);
-    buf_free(&w->answer);
-    free(w->url);
+    handshake_free(&w->handshake);
     free(w);
 }
 
@@ -658,36 +506,12 @@ void ws_free(struct ws *w)
     uv_close((uv_handle_t *)&w->watch, handle_closed);
 }
 
-static int prepare(struct ws *w, const struct ws_config *config, struct err *e)
-{
-    int rc;
-
-    http_error_url(w->shown, sizeof w->shown, config->url);
-    w->url = http_url(config->url);
-    if (w->url == NULL)
-        return -ENOMEM;
-    if (!easy_is_http(w->url))
-        return err_set(e, STATUS_USAGE, -EINVAL,
-                       "cannot use '%s': write an address such as wss://localhost:8080/v1",
-                       w->shown);
-    rc = easy_headers(&w->headers, config->headers, w->shown, e);
-    if (rc == 0)
-        rc = easy_headers(&w->secrets, config->headers, w->shown, e);
-    if (rc == 0)
-        rc = note_secrets(w);
-    if (rc == 0)
-        rc = frames_new(&w->frames, w->c.max_message);
-    if (rc == 0)
-        rc = upgrade_key(w->key);
-    return rc;
-}
-
 static int begin(struct ws *w, const struct ws_config *config)
 {
     const struct stream_config stream = {
         .loop = config->loop,
-        .url = w->url,
-        .shown = w->shown,
+        .url = w->handshake.url,
+        .shown = w->handshake.shown,
         .cacert = config->cacert,
         .ready = on_ready,
         .readable = on_readable,
@@ -715,14 +539,16 @@ int ws_open(struct ws **out, const struct ws_config *config, struct err *e)
     w->c.headers = NULL;
     if (w->c.max_message == 0)
         w->c.max_message = MAX_MESSAGE;
-    w->rtt_ms = -1;
+    w->pulse.rtt_ms = -1;
     w->taken = true;
     w->how.retry_after_s = -1;
     uv_timer_init(config->loop, &w->deadline);
     uv_timer_init(config->loop, &w->watch);
     w->deadline.data = w->watch.data = w;
     w->handles = 2;
-    rc = prepare(w, config, &own);
+    rc = handshake_init(&w->handshake, config->url, config->headers, &own);
+    if (rc == 0)
+        rc = frames_new(&w->frames, w->c.max_message);
     if (rc == 0)
         rc = begin(w, config);
     if (rc == 0) {
@@ -730,8 +556,8 @@ int ws_open(struct ws **out, const struct ws_config *config, struct err *e)
         return 0;
     }
     if (own.code == 0)
-        err_set(&own, STATUS_FAILED, rc, "cannot begin a connection to '%s': %s", w->shown,
-                strerror(-rc));
+        err_set(&own, STATUS_FAILED, rc, "out of memory in a connection to '%s'",
+                w->handshake.shown);
     if (e != NULL)
         *e = own;
     ws_free(w);
