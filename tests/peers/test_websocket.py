@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from fake.proxy import Proxy, Relay
@@ -38,16 +39,21 @@ def echo_one(url, **settings):
 class Server:
     """Sends back what it gets; `requests` are the paths."""
 
-    def __init__(self, host="127.0.0.1", tls=None):
-        self.requests = []
+    def __init__(self, host="127.0.0.1", tls=None, late=0, receive_buffer=None):
+        self.requests, self.received, self.late = [], [], late
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.server = serve(self.handle, sock=socket.create_server((host, 0), family=family), ssl=tls, compression=None)
+        listener = socket.create_server((host, 0), family=family)
+        if receive_buffer:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.server = serve(self.handle, sock=listener, ssl=tls, compression=None)
         self.port = self.server.socket.getsockname()[1]
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
 
     def handle(self, connection):
         self.requests.append(connection.request.path)
+        time.sleep(self.late)
         for message in connection:
+            self.received.append(len(message))
             connection.send(message)
 
     def __enter__(self):
@@ -125,6 +131,16 @@ def test_messages_of_all_sizes_go_over_tls(secure):
     ends = echo(f"wss://localhost:{secure.port}/", 4, HULLO_WS_CACERT=certificate.authority(), HULLO_WS_SEND=text,
                 HULLO_WS_TURNS=20)
     assert ends == [("closed 1000", f"the connection to 'wss://localhost:{secure.port}' was closed (code 1000)")] * 4
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_server_that_reads_late_gets_everything(tls):
+    """TLS insists that what it did not take comes again exactly as it was."""
+    with Server(tls=certificate.context("good") if tls else None, late=0.2, receive_buffer=20_000) as server:
+        how, message = echo(f"ws{'s' if tls else ''}://localhost:{server.port}/", HULLO_WS_SEND="x" * 70_001,
+                            HULLO_WS_COPIES=100, HULLO_WS_TURNS=100, HULLO_WS_CACERT=certificate.authority())[0]
+    assert how == "closed 1000", message
+    assert server.received == [70_001] * 100
 
 
 def refused(kind, host="localhost", cacert=True):

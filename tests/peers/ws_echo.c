@@ -16,14 +16,14 @@ struct echo {
     long number;
     struct ws *ws;
     const char *first;
-    long turns;
+    long turns, copies;
 };
 
 static void on_opened(void *user)
 {
     struct echo *e = user;
 
-    if (e->first != NULL)
+    for (long i = 0; e->first != NULL && i < e->copies; i++)
         ws_send(e->ws, e->first, strlen(e->first));
 }
 
@@ -33,6 +33,8 @@ static void on_message(void *user, const char *bytes, size_t n, bool binary)
 
     if (e->turns > 0 && --e->turns == 0)
         ws_close(e->ws, 1000, "");
+    else if (e->copies > 1)
+        return; /* enough was said */
     else if (binary)
         ws_send_binary(e->ws, bytes, n);
     else
@@ -74,9 +76,16 @@ static void fill_in(char *out, size_t size, const char *url, long number)
         snprintf(out, size, "%.*s%ld%s", (int)(mark - url), url, number, mark + 2);
 }
 
+static long setting(const char *name, long otherwise)
+{
+    const char *value = getenv(name);
+
+    return value != NULL ? strtol(value, NULL, 10) : otherwise;
+}
+
 static void begin(struct echo *e, uv_loop_t *loop, const char *url)
 {
-    const char *turns = getenv("HULLO_WS_TURNS"), *headers[] = {getenv("HULLO_WS_HEADER"), NULL};
+    const char *headers[] = {getenv("HULLO_WS_HEADER"), NULL};
     char text[1024];
     struct err why = {0};
     const struct ws_config config = {
@@ -91,7 +100,8 @@ static void begin(struct echo *e, uv_loop_t *loop, const char *url)
     };
 
     e->first = getenv("HULLO_WS_SEND");
-    e->turns = turns != NULL ? strtol(turns, NULL, 10) : 0;
+    e->turns = setting("HULLO_WS_TURNS", 0);
+    e->copies = setting("HULLO_WS_COPIES", 1);
     fill_in(text, sizeof text, url, e->number);
     if (ws_open(&e->ws, &config, &why) < 0)
         printf("%ld usage\t%s\n", e->number, why.text);
