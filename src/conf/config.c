@@ -21,6 +21,8 @@ struct config {
     const char **headers;
     struct endpoint_value *values;
     char **names; /* of events, NULL-terminated */
+    char **paths; /* those that began with "~/" */
+    size_t path_count;
 };
 
 int config_parse(struct config **out, const char *bytes, size_t n, const char *file, struct err *e)
@@ -55,6 +57,9 @@ void config_free(struct config *c)
     for (size_t i = 0; c->names != NULL && c->names[i] != NULL; i++)
         free(c->names[i]);
     free(c->names);
+    for (size_t i = 0; i < c->path_count; i++)
+        free(c->paths[i]);
+    free(c->paths);
     free(c->file);
     free(c);
 }
@@ -96,7 +101,30 @@ static int find_profile(const struct config *c, const struct options *o, size_t 
     return no_profile(c, name, o, e);
 }
 
-static int offer(const struct config *c, size_t first, size_t end, enum option_origin origin,
+/* "~/key" as what it stands for. */
+static int resolve(struct config *c, const char **path, struct err *e)
+{
+    char **paths, *whole;
+    int rc;
+
+    if (strncmp(*path, "~/", 2) != 0)
+        return 0;
+    rc = path_home(&whole, *path + 2);
+    if (rc == -ENOENT)
+        return err_set(e, STATUS_USAGE, rc, "'%s': nobody knows the home folder of '%s'", c->file,
+                       *path);
+    paths = rc == 0 ? realloc(c->paths, (c->path_count + 1) * sizeof *paths) : NULL;
+    if (paths == NULL) {
+        free(whole);
+        return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
+    }
+    c->paths = paths;
+    c->paths[c->path_count++] = whole;
+    *path = whole;
+    return 0;
+}
+
+static int offer(struct config *c, size_t first, size_t end, enum option_origin origin,
                  struct options *o, struct err *e)
 {
     const struct syntax_item *items = c->text.items;
@@ -104,8 +132,13 @@ static int offer(const struct config *c, size_t first, size_t end, enum option_o
 
     for (size_t i = first; rc == 0 && i < end; i = items[i].end) {
         enum option_id id = option_find(items[i].name, strlen(items[i].name));
-        if (!items[i].section && id != OPT_COUNT && option_def(id)->config)
-            rc = options_offer(o, id, items[i].text, origin, c->file, e);
+        const char *text = items[i].text;
+        if (items[i].section || id == OPT_COUNT || !option_def(id)->config)
+            continue;
+        if (option_def(id)->path)
+            rc = resolve(c, &text, e);
+        if (rc == 0)
+            rc = options_offer(o, id, text, origin, c->file, e);
     }
     return rc;
 }
@@ -115,7 +148,7 @@ struct filled {
     size_t headers, values, names;
 };
 
-static int read_events(struct config *c, size_t at, struct filled *n)
+static int read_events(struct config *c, size_t at, struct filled *n, struct err *e)
 {
     static const char prefix[] = "events.";
     const struct syntax_item *items = c->text.items;
@@ -124,7 +157,7 @@ static int read_events(struct config *c, size_t at, struct filled *n)
         size_t size = sizeof prefix + strlen(items[i].name);
         char *name = malloc(size);
         if (name == NULL)
-            return -ENOMEM;
+            return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
         snprintf(name, size, "%s%s", prefix, items[i].name);
         c->names[n->names++] = name;
         c->values[n->values++] = (struct endpoint_value){name, items[i].text};
@@ -132,7 +165,7 @@ static int read_events(struct config *c, size_t at, struct filled *n)
     return 0;
 }
 
-static int read_endpoint(struct config *c, size_t at, struct filled *n)
+static int read_endpoint(struct config *c, size_t at, struct filled *n, struct err *e)
 {
     const struct syntax_item *items = c->text.items;
     struct config_endpoint *p = &c->endpoints[c->endpoint_count++];
@@ -145,8 +178,10 @@ static int read_endpoint(struct config *c, size_t at, struct filled *n)
     for (size_t i = at + 1; rc == 0 && i < items[at].end; i = items[i].end) {
         const char *name = items[i].name, *text = items[i].text;
         size_t key = config_key(name);
+        if (key < CONFIG_KEYS && config_keys[key].path)
+            rc = resolve(c, &text, e);
         if (items[i].section)
-            rc = read_events(c, i, n);
+            rc = read_events(c, i, n, e);
         else if (key < CONFIG_KEYS && config_keys[key].offset != CONFIG_VALUE)
             memcpy((char *)p + config_keys[key].offset, &text, sizeof text);
         else if (key < CONFIG_KEYS)
@@ -171,11 +206,11 @@ static int read_endpoints(struct config *c, size_t at, struct err *e)
     c->values = calloc(count, sizeof *c->values);
     c->names = calloc(count, sizeof *c->names);
     if (c->endpoints == NULL || c->headers == NULL || c->values == NULL || c->names == NULL)
-        rc = -ENOMEM;
+        rc = err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
     for (size_t i = at + 1; rc == 0 && i < items[at].end; i = items[i].end)
         if (items[i].section)
-            rc = read_endpoint(c, i, &filled);
-    return rc == 0 ? 0 : err_set(e, STATUS_FAILED, rc, "out of memory");
+            rc = read_endpoint(c, i, &filled, e);
+    return rc;
 }
 
 int config_apply(struct config *c, struct options *o, struct err *e)

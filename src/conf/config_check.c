@@ -10,22 +10,22 @@
 #include "conf/options.h"
 
 const struct config_key config_keys[CONFIG_KEYS] = {
-    {"url", offsetof(struct config_endpoint, url)},
-    {"dialect", offsetof(struct config_endpoint, dialect)},
-    {"model", offsetof(struct config_endpoint, model)},
-    {"voice", offsetof(struct config_endpoint, voice)},
-    {"cacert", offsetof(struct config_endpoint, cacert)},
-    {"api_key_env", offsetof(struct config_endpoint, key_env)},
-    {"api_key_command", offsetof(struct config_endpoint, key_command)},
-    {"api_key_file", offsetof(struct config_endpoint, key_file)},
+    {"url", offsetof(struct config_endpoint, url), false},
+    {"dialect", offsetof(struct config_endpoint, dialect), false},
+    {"model", offsetof(struct config_endpoint, model), false},
+    {"voice", offsetof(struct config_endpoint, voice), false},
+    {"cacert", offsetof(struct config_endpoint, cacert), true},
+    {"api_key_env", offsetof(struct config_endpoint, key_env), false},
+    {"api_key_command", offsetof(struct config_endpoint, key_command), false},
+    {"api_key_file", offsetof(struct config_endpoint, key_file), true},
     /* for the templates of dialects: realtime/dialect.h says what they mean */
-    {"region", CONFIG_VALUE},
-    {"resource", CONFIG_VALUE},
-    {"key_header", CONFIG_VALUE},
-    {"session", CONFIG_VALUE},
-    {"input_hz", CONFIG_VALUE},
-    {"output_hz", CONFIG_VALUE},
-    {"transcriber", CONFIG_VALUE},
+    {"region", CONFIG_VALUE, false},
+    {"resource", CONFIG_VALUE, false},
+    {"key_header", CONFIG_VALUE, false},
+    {"session", CONFIG_VALUE, false},
+    {"input_hz", CONFIG_VALUE, false},
+    {"output_hz", CONFIG_VALUE, false},
+    {"transcriber", CONFIG_VALUE, false},
 };
 
 size_t config_key(const char *name)
@@ -84,6 +84,16 @@ static int unknown(const struct check *k, const struct syntax_item *item, struct
                  item->name, near_hint(near, hint, sizeof hint));
 }
 
+/* What a file is called must not depend on the folder that the program is started in: there may be
+ * a stranger's file of that name. */
+static int check_path(const struct check *k, const struct syntax_item *item)
+{
+    if (item->text[0] == '/' || strncmp(item->text, "~/", 2) == 0)
+        return 0;
+    return fault(k, item, "'%s' begins with '/', or with '~/' for your own folder, not with '%s'",
+                 item->name, item->text);
+}
+
 static int check_option(const struct check *k, const struct syntax_item *item, unsigned *seen)
 {
     enum option_id id = option_find(item->name, strlen(item->name));
@@ -98,7 +108,7 @@ static int check_option(const struct check *k, const struct syntax_item *item, u
         near_offer(&near, "endpoint");
         return unknown(k, item, &near);
     }
-    if (once(k, item, &seen[id]) < 0)
+    if (once(k, item, &seen[id]) < 0 || (option_def(id)->path && check_path(k, item) < 0))
         return -EINVAL;
     snprintf(from, sizeof from, "'%.200s', line %u: %s", k->file, item->line, item->name);
     return options_offer(&none, id, item->text, ORIGIN_FILE, from, k->e);
@@ -212,8 +222,9 @@ static int check_endpoint(const struct check *k, size_t at)
             rc = unknown_key(k, item);
         else if (item->text[0] == '\0')
             rc = fault(k, item, "'%s' is empty", item->name);
-        else
-            rc = once(k, item, &seen[key]);
+        else if (once(k, item, &seen[key]) < 0 ||
+                 (config_keys[key].path && check_path(k, item) < 0))
+            rc = -EINVAL;
     }
     return rc < 0 ? rc : check_key_sources(k, &items[at], seen);
 }

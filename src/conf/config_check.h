@@ -3,6 +3,7 @@
 #ifndef HULLO_CONF_CONFIG_CHECK_H
 #define HULLO_CONF_CONFIG_CHECK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "conf/syntax.h"
@@ -22,6 +23,7 @@ enum {
 struct config_key {
     const char *name;
     size_t offset; /* in struct config_endpoint; or CONFIG_VALUE: it is for the dialect */
+    bool path;     /* names a file */
 };
 #define CONFIG_VALUE ((size_t)-1)
 

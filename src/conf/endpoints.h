@@ -30,8 +30,7 @@
 struct endpoint_dialect {
     const char *name;
     const char *key_env;       /* or NULL */
-    const char *const *models; /* beginnings of names, ended by NULL; or NULL. "*" stands for
- anything */
+    const char *const *models; /* beginnings of names, ended by NULL; or NULL. "*" is anything */
     bool wants_url;            /* has no server of its own */
 };
 

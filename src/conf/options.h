@@ -80,6 +80,7 @@ struct option_def {
     char letter;      /* short, or 0 */
     enum option_type type;
     bool config;                /* may stand in the configuration file */
+    bool path;                  /* names a file */
     bool endpoint;              /* means something with a realtime endpoint only */
     const char *argument;       /* placeholder in --help: "FILE"; NULL for a flag */
     const char *help;           /* one line */

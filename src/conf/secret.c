@@ -14,7 +14,6 @@
 
 #include "util/clock.h"
 #include "util/os.h"
-#include "util/path.h"
 
 extern char **environ;
 
@@ -249,13 +248,14 @@ static int check_file(int fd, const char *file, const char *whose, struct err *e
     return 0;
 }
 
-static int read_file(struct secret **out, const char *file, const char *whose, struct err *e)
+int secret_from_file(struct secret **out, const char *file, const char *whose, struct err *e)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
     char text[SECRET_MAX_BYTES], where[192];
     ssize_t got = 0;
     size_t n = 0;
 
+    *out = NULL;
     if (fd < 0)
         return err_set(e, STATUS_AUTH, -errno, "%s: cannot open the key file '%s': %s", whose, file,
                        strerror(errno));
@@ -272,23 +272,5 @@ static int read_file(struct secret **out, const char *file, const char *whose, s
         rc = make(out, text, n, whose, where, e);
     close(fd);
     os_wipe(text, sizeof text);
-    return rc;
-}
-
-int secret_from_file(struct secret **out, const char *file, const char *whose, struct err *e)
-{
-    char *path;
-    int rc;
-
-    *out = NULL;
-    if (strncmp(file, "~/", 2) != 0)
-        return read_file(out, file, whose, e);
-    rc = path_home(&path, file + 2);
-    if (rc == -ENOMEM)
-        return out_of_memory(e);
-    if (rc < 0)
-        return err_set(e, STATUS_AUTH, rc, "%s: nobody knows the home folder of '%s'", whose, file);
-    rc = read_file(out, path, whose, e);
-    free(path);
     return rc;
 }

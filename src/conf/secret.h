@@ -26,7 +26,7 @@ int secret_from_command(struct secret **out, const char *command, int limit_ms, 
                         struct err *e);
 
 /* From the first line of a regular file that belongs to the user and that nobody else may read or
- * write. "~/" begins the user's folder. */
+ * write. */
 int secret_from_file(struct secret **out, const char *file, const char *whose, struct err *e);
 
 const char *secret_text(const struct secret *s);

@@ -68,7 +68,7 @@ static const struct dialect gpt_live = {
     .output_hz = 24000,
 };
 
-static const char *const gemini_models[] = {"gemini", NULL};
+static const char *const gemini_models[] = {"gemini-*live", NULL};
 
 #define GEMINI_URL                                \
     "wss://generativelanguage.googleapis.com/ws/" \

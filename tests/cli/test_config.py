@@ -125,11 +125,11 @@ def test_the_example_of_the_manual_is_read(world, config):
 def test_the_manual_lists_dialects_their_variables_and_events():
     page = (ROOT / "man" / "hullo-config.5").read_text()
     sources = "".join(p.read_text() for p in sorted((ROOT / "src" / "realtime").glob("*.c")))
-    told = {m[1]: m[2] for m in re.finditer(r"^\.It Cm (\w+) Ta (?:Ev (\w+) )?", page, re.M)}
+    told = {m[1]: m[2] for m in re.finditer(r"^\.It Cm ([\w-]+) Ta (?:Ev (\w+) )?", page, re.M)}
     there = {}
     for entry in re.findall(r"\.info = \{(.*?)\},?\n    \.\w", sources, re.S):
         variable = re.search(r'\.key_env = "(\w+)"', entry)
-        there[re.search(r'\.name = "(\w+)"', entry)[1]] = variable[1] if variable else None
+        there[re.search(r'\.name = "([\w-]+)"', entry)[1]] = variable[1] if variable else None
     assert set(there) <= set(told)
     assert {name: told[name] for name in there} == there
     events = re.search(r"^\} events\[\] = \{(.*?)^\};", sources, re.S | re.M)[1]

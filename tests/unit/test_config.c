@@ -12,8 +12,9 @@
 #include "conf/syntax.h"
 #include "fake/scratch.h"
 
-static const enum option_id allowed[] = {OPT_VOICE,       OPT_MODEL,   OPT_EFFORT, OPT_SPEED,
-                                         OPT_HALF_DUPLEX, OPT_PROFILE, OPT_CONFIG, OPT_COUNT};
+static const enum option_id allowed[] = {OPT_VOICE,  OPT_MODEL,       OPT_EFFORT,
+                                         OPT_SPEED,  OPT_HALF_DUPLEX, OPT_PROFILE,
+                                         OPT_CONFIG, OPT_CACERT,      OPT_COUNT};
 
 /* Options as after a command line of these words. */
 static void command_line(struct options *o, const char *const *words)
@@ -133,6 +134,7 @@ static void endpoints_come_in_the_order_of_the_file(void **state)
     size_t n;
     (void)state;
 
+    setenv("HOME", "/home/ann", 1);
     command_line(&o, WORDS("--profile", "work"));
     assert_int_equal(take(&c, &o, office, NULL), 0);
     p = config_endpoints(c, &n);
@@ -147,7 +149,7 @@ static void endpoints_come_in_the_order_of_the_file(void **state)
     assert_string_equal(p[1].name, "home");
     assert_string_equal(p[1].url, "ws://127.0.0.1:8080");
     assert_string_equal(p[1].model, "gpt \"x\"");
-    assert_string_equal(p[1].key_file, "~/key");
+    assert_string_equal(p[1].key_file, "/home/ann/key");
     assert_null(p[1].headers[0]);
     assert_int_equal(p[1].value_count, 4);
     assert_string_equal(p[1].values[0].name, "key_header");
@@ -237,11 +239,15 @@ static void mistakes_name_file_line_and_what_was_meant(void **state)
         {"profile a { endpoint b { url = '' } }", "line 1", "empty"},
         {"profile a { endpoint b { url = x url = y } }", "line 1", "before"},
         {"profile a { endpoint b { api_key = x } }", "line 1", "api_key_file"},
-        {"profile a { endpoint b {\napi_key_env = A\napi_key_file = f } }", "line 1", "one is"},
+        {"profile a { endpoint b {\napi_key_env = A\napi_key_file = /f } }", "line 1", "one is"},
         {"profile a { endpoint b { header = \"no colon\" } }", "line 1", "Name: value"},
         {"profile a { endpoint b { header = \"A B: c\" } }", "line 1", "Name: value"},
         {"profile a { endpoint b { header = \"A: b\\nC: d\" } }", "line 1", "Name: value"},
         {"profile a { endpoint b { header = {\"A: b\" \"C: d\"} } }", "line 1", "','"},
+        {"cacert = ca.pem", "line 1", "'~/'"},
+        {"local-model = ../m.gguf", "line 1", "'../m.gguf'"},
+        {"profile a { endpoint b { api_key_file = key } }", "line 1", "'~/'"},
+        {"profile a { endpoint b { cacert = ca.pem } }", "line 1", "'ca.pem'"},
         {"profile a { endpoint b { header = {{ } }", "line 1", "list"},
         {"profile a { endpoint b { header = \"A: {key}\" } }", "line 1", "key_header"},
         {"profile a { endpoint b { events x { } } }", "line 1", "no name"},
@@ -331,6 +337,25 @@ static void what_an_editor_of_windows_leaves_is_read(void **state)
     assert_string_equal(options_text(&o, OPT_MODEL), "m");
     config_free(c);
     options_free(&o);
+}
+
+static void a_path_may_begin_in_the_users_folder(void **state)
+{
+    struct options o;
+    struct config *c;
+    (void)state;
+
+    setenv("HOME", "/home/ann", 1);
+    command_line(&o, WORDS("x"));
+    assert_int_equal(take(&c, &o, "cacert = ~/ca.pem", NULL), 0);
+    assert_string_equal(options_text(&o, OPT_CACERT), "/home/ann/ca.pem");
+    options_free(&o);
+    config_free(c);
+    command_line(&o, WORDS("--cacert", "here.pem")); /* what is typed is the shell's business */
+    assert_int_equal(take(&c, &o, "cacert = ~/ca.pem", NULL), 0);
+    assert_string_equal(options_text(&o, OPT_CACERT), "here.pem");
+    options_free(&o);
+    config_free(c);
 }
 
 /* --- on disk */
@@ -432,6 +457,7 @@ int main(void)
         cmocka_unit_test(nothing_is_expanded),
         cmocka_unit_test(what_is_not_text_is_refused),
         cmocka_unit_test(what_an_editor_of_windows_leaves_is_read),
+        cmocka_unit_test(a_path_may_begin_in_the_users_folder),
         cmocka_unit_test(a_file_is_found_in_the_users_folder_or_by_name),
         cmocka_unit_test(a_named_file_must_be_there),
         cmocka_unit_test(no_profile_without_a_file),

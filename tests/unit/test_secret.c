@@ -194,28 +194,6 @@ static void what_is_no_file_is_refused(void **state)
     scratch_free(&d);
 }
 
-static void a_tilde_is_the_users_folder(void **state)
-{
-    const char *home = getenv("HOME");
-    char *kept = home != NULL ? strdup(home) : NULL;
-    struct scratch d;
-    struct secret *s;
-    struct err e = {0};
-    (void)state;
-
-    scratch_new(&d);
-    scratch_put(&d, "key", KEY, strlen(KEY));
-    assert_int_equal(chmod(d.path, 0600), 0);
-    setenv("HOME", d.dir, 1);
-    assert_int_equal(secret_from_file(&s, "~/key", "endpoint 'x'", &e), 0);
-    assert_string_equal(secret_text(s), KEY);
-    secret_free(s);
-    if (kept != NULL)
-        setenv("HOME", kept, 1);
-    free(kept);
-    scratch_free(&d);
-}
-
 static void a_process_with_a_key_leaves_no_core(void **state)
 {
     struct secret *s;
@@ -240,7 +218,6 @@ int main(void)
         cmocka_unit_test(a_command_that_hangs_is_ended),
         cmocka_unit_test(a_file_must_be_the_users_alone),
         cmocka_unit_test(what_is_no_file_is_refused),
-        cmocka_unit_test(a_tilde_is_the_users_folder),
         cmocka_unit_test(a_process_with_a_key_leaves_no_core),
     };
 
