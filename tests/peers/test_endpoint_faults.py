@@ -173,6 +173,16 @@ def test_an_event_can_be_another_one(endpoint):
             client.receive()
 
 
+def test_an_event_can_come_in_pieces_with_pings_between(endpoint):
+    ep = endpoint(faults=[Fault("fragments", "before:response.created", 7), Fault("ping", "sent:response.created", b"me")])
+    with Client(ep) as client:
+        create(client)
+        assert client.until("response.created")["response"]["status"] == "in_progress"
+        client.until("response.done")
+        ep.wait_for("pong", where=lambda e: e["data"] == "me")
+    assert len(ep.journal.select("pong")) == 7
+
+
 def test_every_bad_message_goes_out(endpoint):
     ep = endpoint(faults=[Fault("text", "sent:session.created", name) for name in bad.EVENTS], honest=False)
     with Client(ep) as client:

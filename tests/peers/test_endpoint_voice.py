@@ -209,6 +209,19 @@ def test_a_long_silence_behind_a_reply_is_a_turn(talk):
     assert len(ep.answers) == 2
 
 
+def test_what_is_light_keeps_no_more_than_the_turns(talk):
+    ep, client = talk(light=True)
+    with client:
+        client.say(bytes(48 * 5000), piece=4800)
+        client.turn(marker(8, 24000, 3))
+        client.until("response.done")
+        client.say(bytes(48 * 5000), piece=4800)
+        client.send("input_audio_buffer.clear")
+        client.until("input_audio_buffer.cleared")
+    assert ep.answered == [8] and len(ep.heard(1)) < 48 * 4500
+    assert max(len(e.line()) for e in ep.events) < 5000
+
+
 def test_it_listens_on_ipv6_too(endpoint):
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()

@@ -43,11 +43,12 @@ def main():
     p.add_argument("--first-ms", type=float, default=0.0, help="before the first delta of a reply")
     p.add_argument("--dialect", choices=sorted(DIALECTS), default="openai")
     p.add_argument("--key", default="sk-test", help="what must be shown; '' for any")
+    p.add_argument("--light", action="store_true", help="keep no sound, and log none")
     p.add_argument("--no-check", action="store_true", help="take events that the official types forbid")
     p.add_argument("--tls", nargs="?", const="good", help="with this kind of certificate")
     a = p.parse_args()
     sys.setswitchinterval(0.0005)  # the thread that stamps does not wait for this one
-    with Endpoint(script_of(a), port=a.port, tls=a.tls, log=a.log, check=not a.no_check) as endpoint:
+    with Endpoint(script_of(a), port=a.port, tls=a.tls, log=a.log, check=not a.no_check, light=a.light) as endpoint:
         print(endpoint.url, flush=True)
         if a.tls:
             print(endpoint.cacert, flush=True)

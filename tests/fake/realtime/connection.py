@@ -139,13 +139,14 @@ class Connection:
                 continue
             self.note("fault", what=f.what, at=name)
             events = {"drop": lambda: [], "twice": lambda: events * 2, "swap": lambda: self.hold(events),
-                      "edit": lambda f=f: as_list(f.value(event))}[f.what]()
+                      "edit": lambda f=f: as_list(f.value(event)), "fragments": lambda: events}[f.what]()
+        in_frames = next((f.value for f in faults if f.what == "fragments"), 0)
         if events and self.held:
             events, self.held = [*events, *self.held], None
         if self.silent:
             return
         for each in events:
-            self.emit(each)
+            self.emit(each, in_frames)
         await self.come_to(f"sent:{name}", "sent")
         if self.wire.over:
             raise Gone("the connection ended")
@@ -154,12 +155,12 @@ class Connection:
         self.held = events
         return []
 
-    def emit(self, event):
+    def emit(self, event, frames=0):
         """One message, as it is: a dict, a text, or bytes (a binary message)."""
         binary = isinstance(event, bytes)
         text = event if isinstance(event, (str, bytes)) else json.dumps(event, separators=(",", ":"))
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        stamp = self.wire.send(data, binary or self.dialect.binary_out)
+        stamp = self.wire.send(data, binary or self.dialect.binary_out, frames)
         if not isinstance(event, dict):
             kind, event = ("binary" if binary else "text"), {"size": len(data)}
         else:
@@ -198,6 +199,8 @@ class Connection:
             self.silent = True
         elif what == "wait":
             await asyncio.sleep(value)
+        elif what == "ping":
+            wire.ping(value or b"ping")
         elif what == "bytes":
             wire.write(value)
         elif what in ("text", "binary"):
@@ -230,7 +233,7 @@ class Connection:
 HANDSHAKE = ("status", "half", "wrong-accept", "subprotocol")
 SPOILT = {"wrong-accept": ("Sec-WebSocket-Accept", "bm90IHdoYXQgeW91IGFza2Vk"), "subprotocol":
           ("Sec-WebSocket-Protocol", "unasked")}
-ON_EVENTS = ("drop", "twice", "swap", "edit")
+ON_EVENTS = ("drop", "twice", "swap", "edit", "fragments")
 
 
 def as_list(value):

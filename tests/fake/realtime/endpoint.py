@@ -32,13 +32,14 @@ class Endpoint:
     tls     True: a good certificate; or a name out of certificate.KINDS ("expired", "wrong-host" ...)
     log     a file that is written to: JSON Lines of the journal
     host    "::1" for IPv6
+    light   keeps neither the sound in the journal nor that around the turns: for many sessions, or long ones
     check   whether the program's events are held against the official types (see official.py)
     """
 
-    def __init__(self, script=None, port=0, tls=None, log=None, check=True, host="127.0.0.1", **fields):
+    def __init__(self, script=None, port=0, tls=None, log=None, check=True, light=False, host="127.0.0.1", **fields):
         self.script = script or Script(**fields)
         self.plan = self.script.plan = Plan(self.script.faults)
-        self.journal = Journal(log)
+        self.journal, self.light = Journal(log, light), light
         self.host, self.port, self.tls = host, port, "good" if tls is True else tls
         self.checked = check
         self.violations = []  # what the program sent that no client may send
@@ -87,7 +88,7 @@ class Endpoint:
         return [n for a in self.answers if a.status == "completed" for t in a.turns for n in t.numbers]
 
     def heard(self, connection):
-        """All sound that came on the n-th connection: PCM."""
+        """All sound that came on the n-th connection: PCM. Not when light."""
         session = self.connections[connection - 1].session
         return bytes(session.input.heard) if session else b""
 

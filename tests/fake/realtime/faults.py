@@ -25,6 +25,8 @@ What may happen there (`what`; `value` is what the description names):
     text, binary    a message with this content: str, bytes, or a name out of bad.EVENTS
     event           this event (a dict, or a list of them), sent as the endpoint's own
     flood           (event, how often): as fast as they are taken
+    ping            a ping with value (bytes) in it
+    fragments       at before: the event comes in value frames, with a ping between them
     drop            at before: the event is left out
     twice           at before: it is sent two times
     swap            at before: it is sent after the next one

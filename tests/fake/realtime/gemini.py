@@ -65,7 +65,7 @@ class Gemini(Speaking):
             if not mime.startswith("audio/pcm"):
                 return self.refuse(f"Unsupported audio: {mime}")
             rate = int(mime.partition("rate=")[2] or 16000)
-            if rate != self.input.hz and self.input.heard:
+            if rate != self.input.hz and self.input.end:
                 return self.refuse("The rate of the audio cannot change.")
             self.input.hz = rate
             if not await self.hear(what["audio"].get("data")):

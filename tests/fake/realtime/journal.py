@@ -5,6 +5,8 @@ import json
 import threading
 import time
 
+LONG = 600  # characters, from which on a text is taken for sound
+
 
 @dataclasses.dataclass
 class Entry:
@@ -21,12 +23,22 @@ class Entry:
         return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
 
 
+def thin(value):
+    """An event without its sound: long texts become their lengths."""
+    if isinstance(value, str):
+        return value if len(value) < LONG else f"({len(value)} characters)"
+    if isinstance(value, dict):
+        return {k: thin(v) for k, v in value.items()}
+    return [thin(v) for v in value] if isinstance(value, list) else value
+
+
 class Journal:
-    def __init__(self, file=None):
-        """file: gets each entry as a line of JSON."""
-        self.file, self.entries, self.changed = file, [], threading.Condition()
+    def __init__(self, file=None, light=False):
+        """file: gets each entry as a line of JSON. light: entries are kept without sound."""
+        self.file, self.light, self.entries, self.changed = file, light, [], threading.Condition()
 
     def add(self, t_ns, connection, way, kind, event=None, size=0):
+        event = thin(event) if self.light else event
         entry = Entry(t_ns, connection, way, kind, event if event is not None else {}, size)
         with self.changed:
             self.entries.append(entry)

@@ -14,7 +14,7 @@ class Speaking:
 
     def __init__(self, connection):
         self.connection = connection
-        self.input = InputAudio()
+        self.input = InputAudio(connection.endpoint.light)
         self.input.set_detection({"type": "server_vad", "silence_duration_ms": 500, "prefix_padding_ms": 300})
         self.unanswered = []
         self.answering = None  # the task that speaks

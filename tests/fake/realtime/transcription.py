@@ -49,9 +49,9 @@ class Transcription(Voice):
         return DELAYS[wanted.get("delay") or "medium"] if wanted.get("model") in NO_VAD else None
 
     async def append(self, event):
-        before = len(self.input.heard)
+        before = self.input.end
         await super().append(event)
-        new = samples(bytes(self.input.heard[before:]))
+        new = samples(bytes(self.input.heard[-(self.input.end - before) or len(self.input.heard) :]))
         if self.streams is not None and len(new) and is_loud(new):
             self.loud_ms += len(new) * 1000 / self.input.hz
             await self.stream()

@@ -57,10 +57,11 @@ class Answer:
 class InputAudio:
     """The input audio buffer of a connection, with its turn detection. Times are ms of all sound that came."""
 
-    def __init__(self):
-        self.kind, self.hz = "audio/pcm", 24000
-        self.heard = bytearray()  # everything, as PCM
-        self.begin = 0  # byte at which the buffer begins
+    def __init__(self, light=False):
+        self.kind, self.hz, self.light = "audio/pcm", 24000, light
+        self.heard = bytearray()  # everything, as PCM; when light, without what no turn can need any more
+        self.dropped = 0  # bytes before it
+        self.begin = 0  # byte at which the buffer begins; of all that came, as all places here
         self.vad, self.prefix_ms, self.item_id, self.turn_begin = None, 300, None, 0
 
     def set_format(self, wanted):
@@ -80,15 +81,19 @@ class InputAudio:
             self.vad.loud_ms, self.vad.quiet_ms, self.vad.speaking = old.loud_ms, old.quiet_ms, old.speaking
 
     @property
+    def end(self):
+        return self.dropped + len(self.heard)
+
+    @property
     def ms(self):
-        return len(self.heard) * 1000 // (2 * self.hz)
+        return self.end * 1000 // (2 * self.hz)
 
     @property
     def buffered_ms(self):
-        return (len(self.heard) - self.begin) * 1000 / (2 * self.hz)
+        return (self.end - self.begin) * 1000 / (2 * self.hz)
 
     def at(self, ms):
-        return max(self.begin, min(int(ms * self.hz / 1000) * 2, len(self.heard)))
+        return max(self.begin, self.dropped, min(int(ms * self.hz / 1000) * 2, self.end))
 
     def append(self, text):
         """base64 as it came; returns [("start" | "stop", ms)]. BadAudio."""
@@ -100,7 +105,12 @@ class InputAudio:
             raise BadAudio(f"{len(data)} bytes are no whole samples")
         pcm = vad.decode(data, self.kind)
         self.heard += pcm
-        return list(self.vad.feed(pcm)) if self.vad else []
+        told = list(self.vad.feed(pcm)) if self.vad else []
+        if self.light and not told and not self.item_id and len(self.heard) > 8 * self.hz:
+            needless = len(self.heard) - 4 * self.hz if self.vad else max(0, self.begin - self.dropped)
+            del self.heard[:needless]
+            self.dropped += needless
+        return told
 
     def started(self, ms):
         """Speech began; returns (item id, where the turn begins)."""
@@ -110,13 +120,13 @@ class InputAudio:
 
     def take(self, connection, begin_ms=None):
         """The buffer, or its part from begin_ms on, as a Turn without a number; the buffer is empty then."""
-        begin = self.begin if begin_ms is None else self.at(begin_ms)
+        begin = max(self.begin, self.dropped) if begin_ms is None else self.at(begin_ms)
         turn = Turn(0, connection, self.item_id or shapes.new_id("item"), begin * 1000 // (2 * self.hz), self.ms,
-                    bytes(self.heard[begin:]), self.hz, time.monotonic_ns())
+                    bytes(self.heard[begin - self.dropped :]), self.hz, time.monotonic_ns())
         self.clear()
         return turn
 
     def clear(self):
-        self.begin, self.item_id = len(self.heard), None
+        self.begin, self.item_id = self.end, None
         if self.vad:
             self.vad.forget()

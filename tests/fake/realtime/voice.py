@@ -20,7 +20,7 @@ class Voice:
         self.settings = self.first_settings()
         self.conversation_id = shapes.new_id("conv")
         self.conversation = Conversation(self)
-        self.input = InputAudio()
+        self.input = InputAudio(connection.endpoint.light)
         self.active = None  # the Response that runs
         self.settings["audio"]["input"]["format"]["rate"] = connection.dialect.input_hz
         self.voice_used = False
