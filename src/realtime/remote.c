@@ -45,8 +45,8 @@ static void die(struct remote *r, const struct err *error)
 /* What is due, in the order in which it has to be: what is sent decides what is told. */
 static void advance(struct remote *r)
 {
-    remote_audio_send(r);
     remote_reply_ask(r);
+    remote_audio_send(r);
     remote_turns_tell(r);
 }
 

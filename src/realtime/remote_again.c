@@ -333,8 +333,8 @@ static void begin(struct remote *r)
     rc = start(r);
     if (rc < 0)
         remote_conn_fail(r, rc, "the conversation cannot be told");
-    remote_audio_send(r);
     remote_reply_ask(r);
+    remote_audio_send(r);
 }
 
 void remote_again_open(struct remote *r, size_t place)

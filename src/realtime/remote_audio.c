@@ -204,6 +204,8 @@ void remote_audio_send(struct remote *r)
             rc = end_turn(r, end);
         else
             return;
+        if (rc == 0 && end != NULL && end->given)
+            remote_reply_ask(r); /* before what was said since */
     }
     if (rc < 0)
         remote_conn_fail(r, rc, "what the microphone hears cannot be sent");
