@@ -72,41 +72,50 @@ static void check_event(void *user, const struct wire_event *ev)
     must(seen->unknown <= 64);
 }
 
-/* What is said in step k; things that do not go together come together, too. */
-static int speak(const struct wire_ops *ops, struct wire *w, size_t k,
-                 const struct backend_settings *settings)
+/* What is said in step k, of a conversation ... */
+static int say_turn(const struct wire_ops *ops, struct wire *w, size_t k)
 {
     static const int16_t x[5] = {1, -1, INT16_MAX, INT16_MIN, 0};
     const struct wire_caps *caps = ops->caps(w);
 
-    switch (k % 13) {
+    switch (k % 8) {
     case 0:
         return ops->audio(w, x, k % 6);
     case 1:
+        return caps->commits ? ops->commit(w) : 0;
+    case 2:
+        return ops->clear != NULL && caps->commits ? ops->clear(w) : 0;
+    case 3:
+        return caps->writes ? ops->user_text(w, "\xff\x1b[31m \"hello\"\n") : 0;
+    case 4:
+        return caps->writes ? ops->assistant_text(w, "") : 0;
+    case 5:
+        return caps->audio_turns ? ops->user_audio(w, x, k % 6) : 0;
+    default:
+        return ops->activity != NULL ? ops->activity(w, k % 2 == 0) : 0;
+    }
+}
+
+/* ... and of what governs it. What does not go together comes together, too. */
+static int speak(const struct wire_ops *ops, struct wire *w, size_t k,
+                 const struct backend_settings *settings)
+{
+    const struct wire_caps *caps = ops->caps(w);
+
+    switch (k % 13) {
+    case 8:
         return caps->asks && ops->respond != NULL ? ops->respond(w, k % 2 != 0 ? "go on" : NULL)
                                                   : 0;
-    case 2:
-        return caps->cancels ? ops->cancel(w, k % 2 != 0 ? "r1" : "") : 0;
-    case 3:
-        return caps->cancels ? ops->truncate(w, "i1", (double)(k * 100) - 200) : 0;
-    case 4:
-        return caps->commits ? ops->commit(w) : 0;
-    case 5:
-        return caps->commits && ops->clear != NULL ? ops->clear(w) : 0;
-    case 6:
-        return caps->writes ? ops->user_text(w, "\xff\x1b[31m \"hello\"\n") : 0;
-    case 7:
-        return caps->writes ? ops->assistant_text(w, "") : 0;
-    case 8:
-        return caps->audio_turns ? ops->user_audio(w, x, k % 6) : 0;
     case 9:
-        return caps->adjusts ? ops->settings(w, settings) : 0;
+        return caps->cancels ? ops->cancel(w, k % 2 != 0 ? "r1" : "") : 0;
     case 10:
-        return ops->activity != NULL ? ops->activity(w, true) : 0;
+        return caps->cancels ? ops->truncate(w, "i1", (double)(k * 100) - 1200) : 0;
     case 11:
-        return ops->activity != NULL ? ops->activity(w, false) : 0;
-    default:
+        return caps->adjusts ? ops->settings(w, settings) : 0;
+    case 12:
         return ops->finish != NULL ? ops->finish(w) : 0;
+    default:
+        return say_turn(ops, w, k % 13);
     }
 }
 
