@@ -11,6 +11,7 @@ A thread and an event loop of its own. Standard library only. bytes_out and byte
 """
 
 import asyncio
+import contextlib
 import socket
 import struct
 import threading
@@ -69,8 +70,9 @@ class Pipe:
 
     def rst(self):
         for _, writer in (self.program, self.server):
-            sock = writer.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with contextlib.suppress(OSError):  # closed already
+                sock = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
 

@@ -6,13 +6,13 @@ import socket
 import ssl
 import threading
 
-from . import certificate, dialects, official, shapes
+from . import certificate, dialects, marker, official, shapes
 from .connection import Connection
 from .faults import Fault, Plan
 from .gemini import Gemini
 from .journal import Journal
 from .live import Live
-from .script import Script
+from .script import HZ, Script
 from .transcription import Transcription
 from .translation import Translation
 from .turns import Answer
@@ -143,6 +143,8 @@ class Endpoint:
             self.loop.close()
 
     async def listen(self):
+        for tone in range(len(marker.TONES)):  # what takes time is done before anybody waits
+            marker.symbol(tone, HZ, marker.LEVEL)
         self.context = certificate.context(self.tls) if self.tls else None
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         sock = socket.create_server((self.host, self.port), family=family, backlog=256)

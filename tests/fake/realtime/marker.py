@@ -26,6 +26,7 @@ HOP_MS = 5  # of the decoder: half of the 10 ms in which the tones are orthogona
 HOP = 40  # samples of it at 8 kHz, the rate that is decoded
 SYNC = 32
 TONES = [300 + 100 * n for n in range(33)]
+LEVEL = 9000  # of the tones; full scale is 32767
 LOUD = 150  # root mean square below which nothing is looked for
 CLEAR = 0.45  # of the power of 10 ms that the strongest tone must hold
 HIGHEST = 16 ** 3 - 1
@@ -56,21 +57,19 @@ def tones(n, count, index):
     return [SYNC, *(2 * d + 1 - k % 2 for k, d in enumerate(digits(n, count, index)))]
 
 
-@functools.lru_cache(maxsize=256)
-def marker(n, hz=24000, frames=1, level=9000):
+@functools.cache
+def symbol(tone, hz, level):
+    """PCM of one tone, with edges of a millisecond. Kept: an endpoint that computes is an endpoint that is late."""
+    step, length, ramp = 2 * math.pi * TONES[tone] / hz, hz * SYMBOL_MS // 1000, hz // 1000
+    return to_bytes([int(level * min(1.0, (i + 1) / ramp, (length - i) / ramp) * math.sin(step * i))
+                     for i in range(length)])
+
+
+def marker(n, hz=24000, frames=1, level=LEVEL):
     """PCM bytes of number n."""
     if not (0 <= n <= HIGHEST and 1 <= frames <= 16):
         raise ValueError(f"no marker {n} of {frames} frames: 0 to {HIGHEST}, 1 to 16")
-    every = [t for index in range(frames) for t in tones(n, frames, index)]
-    length = hz * SYMBOL_MS // 1000
-    ramp = hz // 1000
-    out = []
-    for tone in every:
-        step = 2 * math.pi * TONES[tone] / hz
-        for i in range(length):
-            edge = min(1.0, (i + 1) / ramp, (length - i) / ramp)
-            out.append(int(level * edge * math.sin(step * i)))
-    return to_bytes(out)
+    return b"".join(symbol(t, hz, level) for index in range(frames) for t in tones(n, frames, index))
 
 
 def duration_ms(frames=1):

@@ -4,6 +4,7 @@ Made of the parts of `websockets` that do no I/O, so that the bytes and the mome
 """
 
 import asyncio
+import contextlib
 import http
 import socket
 import struct
@@ -190,8 +191,9 @@ class Wire(asyncio.Protocol):
 
     def rst(self):
         if not self.over:
-            sock = self.transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with contextlib.suppress(OSError):  # closed already
+                sock = self.transport.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.over = True
             self.transport.abort()
 
