@@ -107,7 +107,7 @@ static int describe_status(struct http_call *c, struct err *e)
         curl_easy_getinfo(c->easy, CURLINFO_REDIRECT_URL, &to);
     if (to != NULL)
         http_error_url(location, sizeof location, to);
-    return http_error_status(e, c->url, (int)c->http_status, location, words);
+    return http_error_status(e, c->url, (int)c->http_status, location, words, "HULLO_API_KEY");
 }
 
 /* Why the call ended, as code and message. */

@@ -1,6 +1,7 @@
 #include "net/http_error.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,7 +203,7 @@ static const char *advice(int http_status)
     switch (http_status) {
     case 401:
     case 403:
-        return "; check the API key (HULLO_API_KEY)";
+        return "; check the API key";
     case 404:
     case 405:
         return "; check the address";
@@ -236,18 +237,19 @@ static int code_of(int http_status)
 }
 
 int http_error_status(struct err *e, const char *url, int http_status, const char *location,
-                      const char *words)
+                      const char *words, const char *key)
 {
-    enum status status = http_status == 401 || http_status == 403 ? STATUS_AUTH : STATUS_FAILED;
-    int code = code_of(http_status);
+    bool refused = http_status == 401 || http_status == 403;
+    enum status status = refused ? STATUS_AUTH : STATUS_FAILED;
+    char where[64] = "";
 
     if (location[0] != '\0')
-        return err_set(e, status, code,
+        return err_set(e, status, code_of(http_status),
                        "'%s' has moved (HTTP %d): if you trust it, use the address '%s'", url,
                        http_status, location);
-    if (words[0] == '\0')
-        return err_set(e, status, code, "'%s' answered HTTP %d%s", url, http_status,
-                       advice(http_status));
-    return err_set(e, status, code, "'%s' answered HTTP %d: \"%s\"%s", url, http_status, words,
-                   advice(http_status));
+    if (refused && key != NULL)
+        snprintf(where, sizeof where, " (%s)", key);
+    return err_set(e, status, code_of(http_status), "'%s' answered HTTP %d%s%s%s%s%s", url,
+                   http_status, words[0] != '\0' ? ": \"" : "", words, words[0] != '\0' ? "\"" : "",
+                   advice(http_status), where);
 }

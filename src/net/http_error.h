@@ -33,8 +33,9 @@ int http_error_transport(struct err *e, const char *url, CURLcode result, const 
 /* A proxy would not connect to the address. STATUS_NETWORK. */
 int http_error_proxy(struct err *e, const char *url, int http_status);
 
-/* An answer other than 2xx. location: where it redirects to, "" when it does not. */
+/* An answer other than 2xx. location: where it redirects to, "" when it does not. key: the variable
+ * that the key was in; NULL: it may have been anywhere. */
 int http_error_status(struct err *e, const char *url, int http_status, const char *location,
-                      const char *words);
+                      const char *words, const char *key);
 
 #endif
