@@ -255,7 +255,6 @@ void checkup_settings(struct findings *f, const struct app *app)
 
     check_variables(f);
     check_file(f, app);
-    check_file(f, app);
     if (own != NULL && own[0] != '\0') {
         rc = (folder = strdup(own)) != NULL ? 0 : -ENOMEM;
         check_folder(f, "HULLO_MODELS_DIR", "models", rc, folder);
