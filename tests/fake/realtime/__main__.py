@@ -1,10 +1,16 @@
 """The endpoint as a program: python3 tests/fake/realtime [options]
 
 Prints its address as the first line of stdout; with --tls the path of its authority's certificate as the second. Then it
-obeys the lines of stdin (cut, hang, down, up) and ends with it.
+answers each line of stdin with one of its own, and ends with it:
+
+    cut, hang, down, up     as the methods of Endpoint
+    say EVENT               sends that event on every connection that is there
+    fault FIELDS            a Fault, as {"what": "rst", "at": "sent:response.created", "nth": 2}
+    report                  what was said and answered so far, as JSON
 """
 
 import argparse
+import json
 import pathlib
 import runpy
 import sys
@@ -23,13 +29,28 @@ def script_of(a):
                   first_ms=a.first_ms)
 
 
+def report(endpoint):
+    turns = [{"connection": t.connection, "item": t.item_id, "begin_ms": t.begin_ms, "end_ms": t.end_ms, "t_ns": t.t_ns,
+              "numbers": t.numbers, "broken": [str(m) for m in t.broken]} for t in endpoint.turns]
+    answers = [{"connection": a.connection, "id": a.id, "status": a.status, "sent_ms": a.sent_ms,
+                "turns": [t.number for t in a.turns]} for a in endpoint.answers]
+    return json.dumps({"turns": turns, "answers": answers, "answered": endpoint.answered,
+                       "connections": len(endpoint.connections), "violations": endpoint.violations})
+
+
 def obey(endpoint, line):
+    """What is answered to a line."""
+    word, _, rest = line.strip().partition(" ")
     commands = {"cut": endpoint.cut, "down": endpoint.down, "up": endpoint.up,
-                "hang": lambda: endpoint.do(Fault("hang"))}
-    action = commands.get(line.strip())
-    if action:
-        action()
-    print("done" if action else f"unknown: {line.strip()}", flush=True)
+                "hang": lambda: endpoint.do(Fault("hang")), "say": lambda: endpoint.say(json.loads(rest)),
+                "fault": lambda: endpoint.plan.add(Fault(**json.loads(rest))) and None,
+                "report": lambda: report(endpoint)}
+    if word not in commands:
+        return f"unknown: {line.strip()}"
+    try:
+        return commands[word]() or "done"
+    except (ValueError, TypeError) as error:
+        return f"wrong: {error}"
 
 
 def main():
@@ -53,7 +74,7 @@ def main():
         if a.tls:
             print(endpoint.cacert, flush=True)
         for line in sys.stdin:
-            obey(endpoint, line)
+            print(obey(endpoint, line), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import base64
 import json
 import time
 
-from . import shapes
+from . import shapes, vad
 from .conversation import split
 from .respond import resampled
 from .speaking import Speaking
@@ -100,8 +100,8 @@ class Live(Speaking):
         await self.send({"type": "session.output_transcript.delta", "delta": word, **self.where(1)})
 
     async def on_sound(self, pcm):
-        ms, rate = len(pcm) / 48, self.session["audio"]["format"].get("rate", 24000)
-        data = base64.b64encode(resampled(pcm, rate)).decode()
+        ms, kind = len(pcm) / 48, self.session["audio"]["format"]["type"]
+        data = base64.b64encode(vad.encode(resampled(pcm, self.input.hz), kind)).decode()
         await self.connection.send({"type": "session.output_audio.delta", "delta": data, **self.where(ms)})
         self.out_ms += ms
 
