@@ -114,7 +114,8 @@ static void finish(struct job *j)
 
 static void maybe_finish(struct job *j)
 {
-    if (!feed_working(&j->feed) && j->committed && j->replies == 0 && j->index < j->count)
+    if (!feed_working(&j->feed) && j->committed && j->replies == 0 &&
+        !session_replying(j->session) && j->index < j->count)
         finish(j);
 }
 

@@ -360,8 +360,10 @@ static int64_t remote_append(struct backend *b, const int16_t *x, size_t n)
 
     if (rc < 0)
         return rc;
-    if (n > 0)
+    if (n > 0) {
         r->fed_ns = clock_ns();
+        remote_again_wanted(r);
+    }
     if (n > 0 && r->ear != NULL && r->detect) {
         struct user_turn *open = remote_turn_open(r);
         remote_ear_hear(r, x, n);
@@ -450,6 +452,7 @@ static int remote_send_text(struct backend *b, const char *text)
     struct remote *r = self(b);
     int rc = remote_turn_text(r, text);
 
+    remote_again_wanted(r);
     remote_reply_ask(r);
     uv_async_send(&r->kick);
     return rc;

@@ -438,7 +438,13 @@ void remote_again_forget(struct remote *r)
     if (r->conn.wire == NULL || !r->conn.used)
         return;
     remote_conn_drop(&r->conn);
-    r->fresh = true;
+    r->fresh = true; /* the next tick, or whatever is said next, has one made */
+}
+
+void remote_again_wanted(struct remote *r)
+{
+    if (!r->fresh || r->renewing || !link_up(r->link))
+        return;
     r->renewing = true;
     link_renew(r->link);
 }

@@ -173,7 +173,7 @@ struct remote {
     struct link_place *link_places;
     size_t place_count;
     struct link *link;
-    const char **secrets; /* that are not recorded; NULL-terminated */
+    const char **secrets;               /* that are not recorded; NULL-terminated */
     struct transport_recorded recorded; /* .recorder NULL: nothing is */
     struct transport_replay replay;
     uv_async_t kick;
@@ -303,6 +303,7 @@ void remote_again_open(struct remote *r, size_t place); /* the connection in use
 void remote_again_ready(struct remote *r);              /* ... and the server is. Tells */
 void remote_again_lost(struct remote *r);   /* ... or was lost: another one will come. Tells */
 void remote_again_forget(struct remote *r); /* a session without memory is wanted */
+void remote_again_wanted(struct remote *r); /* ... at once: something is said */
 void remote_again_next(struct remote *r, size_t place); /* the second one is there. Tells */
 void remote_again_next_lost(struct remote *r);
 void remote_again_going(struct remote *r, double ms); /* the server ends the connection then */
