@@ -98,7 +98,7 @@ SRCS := $(filter-out $(OTHER_SRCS),$(sort $(wildcard src/*.c src/*/*.c)))
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 LIB = $(BUILD)/libhullo.a
 # What takes the place of a part of the program is linked by name, not found by chance.
-INSTEAD := tests/fake/fake_nearend.c
+INSTEAD := tests/fake/fake_nearend.c tests/fake/scene.c
 FAKES := $(filter-out $(INSTEAD),$(sort $(wildcard tests/fake/*.c)))
 FAKE_LIB = $(if $(FAKES),$(BUILD)/libfake.a)
 UNIT := $(sort $(wildcard tests/unit/test_*.c))
@@ -140,6 +140,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(FAKE_LIB) $(LIB)
 	$(SAY) '  LINK  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(RUN_PATH) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(ALL_LIBS) -lcmocka
 $(addprefix $(BUILD)/tests/test_,duplex_barge duplex_devices callback_rt): $(BUILD)/tests/fake/fake_nearend.o
+$(filter $(BUILD)/tests/test_remote%,$(UNIT_BINS)): $(BUILD)/tests/fake/scene.o
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(FAKE_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'
