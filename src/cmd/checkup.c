@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/setup.h"
 #include "models/models.h"
 #include "net/endpoint.h"
 #include "net/http.h"
@@ -109,16 +110,17 @@ static void check_leftovers(struct findings *f, const struct models *m)
     free(folder);
 }
 
-void checkup_models(struct findings *f, const struct app *app)
+void checkup_models(struct findings *f, const struct app *app, bool remote)
 {
     const struct options *o = app->options;
+    bool here = HULLO_LOCAL && !remote;
     bool named = options_has(o, OPT_LOCAL_MODEL) || options_has(o, OPT_MODEL);
     bool llm_far = options_has(o, OPT_LLM_URL), stt_far = options_has(o, OPT_STT_URL);
     const struct need needs[] = {
         {"detector", MODEL_VAD, true},
-        {"hearing", MODEL_STT, HULLO_LOCAL && !stt_far},
-        {"language", MODEL_LLM, HULLO_LOCAL && !llm_far && !named},
-        {"voice", MODEL_TTS, HULLO_LOCAL},
+        {"hearing", MODEL_STT, here && !stt_far},
+        {"language", MODEL_LLM, here && !llm_far && !named},
+        {"voice", MODEL_TTS, here},
     };
     struct models *m = NULL;
     struct err e = {0};
@@ -132,11 +134,11 @@ void checkup_models(struct findings *f, const struct app *app)
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
         if (needs[i].local)
             check_role(f, m, &needs[i]);
-    if (HULLO_LOCAL && named && !llm_far)
+    if (here && named && !llm_far)
         check_named(f, m, o);
-    if (!HULLO_LOCAL && (!llm_far || !stt_far)) {
+    if (!HULLO_LOCAL && !remote && (!llm_far || !stt_far)) {
         findings_add(f, "models", FINDING_TROUBLE, "this hullo was built without local engines");
-        findings_advise(f, "name servers with --llm-url and --stt-url");
+        findings_advise(f, "name servers with --llm-url and --stt-url, or an endpoint with --url");
         findings_fail(f, STATUS_NO_MODEL);
     }
     check_leftovers(f, m);
@@ -396,11 +398,15 @@ void checkup_servers(struct findings *f, const struct app *app, const atomic_int
         const char *about;
     } servers[] = {{OPT_LLM_URL, "llm-url"}, {OPT_STT_URL, "stt-url"}};
     struct call c = {.f = f, .cancel = cancel};
-    const char *key = getenv("HULLO_API_KEY");
+    struct secret *key;
+    struct err e = {0};
     struct buf b = BUF_INIT;
 
-    if (key != NULL && key[0] != '\0') {
-        buf_addf(&b, "Authorization: Bearer %s", key);
+    if (setup_key(&key, app, &e) < 0) {
+        findings_add(f, "servers", FINDING_TROUBLE, "%s", e.text);
+        findings_fail(f, e.status);
+    } else if (key != NULL) {
+        buf_addf(&b, "Authorization: Bearer %s", secret_text(key));
         c.authorization = b.data;
     }
     for (size_t i = 0; i < sizeof servers / sizeof *servers; i++)
@@ -409,5 +415,6 @@ void checkup_servers(struct findings *f, const struct app *app, const atomic_int
             c.model = llm ? options_text(app->options, OPT_MODEL) : NULL;
             ask_server(&c, servers[i].about, options_text(app->options, servers[i].option));
         }
+    secret_free(key);
     buf_free(&b);
 }

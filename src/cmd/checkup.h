@@ -5,13 +5,15 @@
 #define HULLO_CMD_CHECKUP_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "cmd/cmd.h"
 #include "cmd/findings.h"
 
 /* Whether there is a model in each role that the options leave to this machine, and whether it is
- * what it should be (its files are read only where that was never done). */
-void checkup_models(struct findings *f, const struct app *app);
+ * what it should be (its files are read only where that was never done). remote: with a realtime
+ * endpoint, which leaves it little. */
+void checkup_models(struct findings *f, const struct app *app, bool remote);
 
 /* The environment's variables that count, those that mean nothing, what the configuration file
  * says that counts, and folders that cannot be written to. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd/checkup.h"
+#include "cmd/checkup_endpoints.h"
 #include "cmd/commands.h"
 #include "cmd/diagnose.h"
 #include "cmd/interrupt.h"
@@ -170,15 +171,35 @@ static void print_json(const struct doctor *d)
 
 /* --- the command */
 
+/* What answers: an endpoint, or models and servers. */
+static void look_beyond(struct doctor *d, const atomic_int *cancel)
+{
+    struct endpoints *endpoints;
+    struct err e = {0};
+    size_t count;
+
+    if (setup_endpoints(&endpoints, d->app, &e) < 0) {
+        findings_add(&d->findings, "endpoint", FINDING_TROUBLE, "%s", e.text);
+        findings_fail(&d->findings, e.status);
+        return;
+    }
+    endpoints_list(endpoints, &count);
+    checkup_models(&d->findings, d->app, count > 0);
+    if (count > 0)
+        checkup_endpoints(&d->findings, d->app, endpoints, cancel);
+    else
+        checkup_servers(&d->findings, d->app, cancel);
+    endpoints_free(endpoints);
+}
+
 static int examine(struct doctor *d, const atomic_int *cancel, struct err *e)
 {
     int rc = check_sound(d, cancel, e);
 
     if (rc < 0)
         return rc;
-    checkup_models(&d->findings, d->app);
-    checkup_servers(&d->findings, d->app, cancel);
-    checkup_settings(&d->findings, d->app);
+    checkup_settings(&d->findings, d->app); /* before keys are taken out of the environment */
+    look_beyond(d, cancel);
     return 0;
 }
 
@@ -214,8 +235,9 @@ static enum status run(const struct app *app, struct err *e)
 }
 
 static const enum option_id options[] = {
-    OPT_AEC,     OPT_AUDIO,   OPT_INPUT_DEVICE, OPT_OUTPUT_DEVICE, OPT_MODEL,   OPT_LOCAL_MODEL,
-    OPT_LLM_URL, OPT_STT_URL, OPT_JSON,         OPT_CONFIG,        OPT_PROFILE, OPT_COUNT};
+    OPT_AEC,         OPT_AUDIO,   OPT_INPUT_DEVICE, OPT_OUTPUT_DEVICE, OPT_MODEL,
+    OPT_LOCAL_MODEL, OPT_LLM_URL, OPT_STT_URL,      OPT_JSON,          OPT_CONFIG,
+    OPT_PROFILE,     OPT_URL,     OPT_DIALECT,      OPT_CACERT,        OPT_COUNT};
 
 const struct command command_doctor = {
     .name = "doctor",

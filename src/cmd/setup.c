@@ -121,10 +121,9 @@ const char *setup_model(const struct session_config *c)
     return first->model != NULL ? first->model : first->dialect;
 }
 
-/* The backend of the registry that knows dialects, or the one that does not. */
-static const struct backend_kind *find_backend(const struct registry *r, bool remote)
+const struct backend_kind *setup_backend(const struct app *app, bool remote)
 {
-    const struct backend_kind *const *kind = r->backends;
+    const struct backend_kind *const *kind = app->registry->backends;
 
     while (*kind != NULL && ((*kind)->dialect != NULL) != remote)
         kind++;
@@ -138,14 +137,14 @@ int setup_session(struct session_config *c, const struct app *app, const struct 
     bool remote = setup_is_remote(setup);
 
     c->log = app->log;
-    c->backend = find_backend(app->registry, remote);
+    c->backend = setup_backend(app, remote);
     c->backend_config = (struct backend_config){
         .models = setup->models,
         .model = options_text(o, OPT_MODEL),
         .model_path = options_text(o, OPT_LOCAL_MODEL),
         .llm_url = options_text(o, OPT_LLM_URL),
         .stt_url = options_text(o, OPT_STT_URL),
-        .api_key = getenv("HULLO_API_KEY"),
+        .api_key = setup->key != NULL ? secret_text(setup->key) : NULL,
         .record = options_text(o, OPT_RECORD),
         .record_audio = options_has(o, OPT_RECORD_AUDIO),
     };
@@ -207,7 +206,8 @@ static int check_voice(const struct options *o, struct err *e)
 
 static bool describe_dialect(void *user, size_t i, struct endpoint_dialect *out)
 {
-    const struct backend_kind *kind = find_backend(user, true);
+    const struct app *const *app = user;
+    const struct backend_kind *kind = setup_backend(*app, true);
     const struct backend_dialect *d = kind != NULL ? kind->dialect(i) : NULL;
 
     if (d == NULL)
@@ -217,16 +217,30 @@ static bool describe_dialect(void *user, size_t i, struct endpoint_dialect *out)
     return true;
 }
 
-static int open_endpoints(struct endpoints **out, const struct app *app, struct err *e)
+int setup_endpoints(struct endpoints **out, const struct app *app, struct err *e)
 {
-    struct registry all = *app->registry;
     struct endpoints_config config = {.options = app->options,
                                       .config = app->config,
                                       .log = app->log,
                                       .dialect = describe_dialect,
-                                      .user = &all};
+                                      .user = &app};
 
     return endpoints_open(out, &config, e);
+}
+
+int setup_key(struct secret **out, const struct app *app, struct err *e)
+{
+    static const char variable[] = "HULLO_API_KEY";
+    const char *key = getenv(variable);
+    int rc = 0;
+
+    *out = NULL;
+    if (key != NULL && key[0] != '\0' &&
+        (options_has(app->options, OPT_LLM_URL) || options_has(app->options, OPT_STT_URL)))
+        rc = secret_from_env(out, variable, "servers of your own", e);
+    if (*out != NULL)
+        secret_forget_env(variable);
+    return rc;
 }
 
 static int open_models(struct setup *s, const struct app *app, unsigned need, struct err *e)
@@ -244,10 +258,12 @@ int setup_open(struct setup *out, const struct app *app, enum backend_task task,
     int rc;
 
     *out = (struct setup){0};
-    rc = open_endpoints(&out->endpoints, app, e);
+    rc = setup_endpoints(&out->endpoints, app, e);
     remote = rc == 0 && setup_is_remote(out);
     if (rc == 0 && !remote)
         rc = check_voice(app->options, e);
+    if (rc == 0 && !remote)
+        rc = setup_key(&out->key, app, e);
     if (rc == 0)
         rc = open_models(out, app, remote ? 1u << MODEL_VAD : roles(app->options, task), e);
     if (rc < 0)
@@ -259,6 +275,7 @@ void setup_close(struct setup *s)
 {
     models_close(s->models);
     endpoints_free(s->endpoints);
+    secret_free(s->key);
     *s = (struct setup){0};
 }
 

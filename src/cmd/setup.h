@@ -4,6 +4,7 @@
 
 #include "cmd/cmd.h"
 #include "conf/endpoints.h"
+#include "conf/secret.h"
 #include "models/models.h"
 #include "session/session.h"
 
@@ -12,6 +13,7 @@
 struct setup {
     struct models *models;
     struct endpoints *endpoints;
+    struct secret *key; /* for servers in place of local engines; NULL: none */
 };
 
 /* Resolves the endpoints (conf/endpoints.h), reads the manifest, and makes sure that what the task
@@ -20,6 +22,16 @@ struct setup {
 int setup_open(struct setup *out, const struct app *app, enum backend_task task, struct err *e);
 void setup_close(struct setup *s); /* a zeroed one is fine */
 bool setup_is_remote(const struct setup *s);
+
+/* The first half of it: *out belongs to the caller. */
+int setup_endpoints(struct endpoints **out, const struct app *app, struct err *e);
+
+/* The key for --llm-url and --stt-url, which is in HULLO_API_KEY until then; *out is NULL when
+ * there is no such server, or no key. */
+int setup_key(struct secret **out, const struct app *app, struct err *e);
+
+/* The backend of the registry that knows dialects, or the one that does not; or NULL. */
+const struct backend_kind *setup_backend(const struct app *app, bool remote);
 
 /* Fills in the sound driver, its devices, the echo canceller and how sensitive it is to speech:
  * what every command says the same way. Strings are the options'. */

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from fake import openai_http, recording
+from fake.realtime import Endpoint
 
 QUICK = ["--audio", "null:pace=8"]
 NETWORK, AUDIO, AUTH, NO_MODEL, FAILED = 4, 5, 3, 8, 1
@@ -301,3 +302,46 @@ def test_the_configuration_file_is_told_by_its_names_only(doctor, world):
     assert texts.count("from the configuration file: aec; profile home") == 1  # doctor has no use for the others
     texts = [f["text"] for f in doctor("--profile", "local").about("settings")]
     assert "from the configuration file: aec" in texts
+
+
+# --- realtime endpoints
+
+
+@pytest.fixture
+def endpoint():
+    with Endpoint(key="sk-of-doctor") as ep:
+        yield ep
+
+
+def test_an_endpoint_is_connected_to_and_sent_no_sound(doctor, world, endpoint):
+    world.env["OPENAI_API_KEY"] = "sk-of-doctor"
+    r = doctor("--url", endpoint.url, "--dialect", "openai", where=[])
+    (f,) = r.about("endpoint")
+    assert f["level"] == "ok" and "'127.0.0.1' (OpenAI) is ready" in f["text"] and "real service" in f["advice"]
+    assert r.about("hearing") == r.about("language") == r.about("voice") == []
+    assert endpoint.received("session.update") and not endpoint.received("input_audio_buffer.append")
+    assert "sk-of-doctor" not in str(r.whole) + r.err
+
+
+def test_each_endpoint_of_a_profile_is_looked_at(doctor, world, endpoint):
+    world.env.update(GOOD_KEY="sk-of-doctor", BAD_KEY="sk-of-nobody")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        closed = s.getsockname()[1]
+    world.write("config/hullo/config", f"""profile work {{
+        endpoint good {{ url = "{endpoint.url}" dialect = openai api_key_env = GOOD_KEY }}
+        endpoint bad {{ url = "{endpoint.url}" dialect = openai api_key_env = BAD_KEY }}
+        endpoint away {{ url = "ws://127.0.0.1:{closed}/" model = m }} }}""".encode())
+    r = doctor("--profile", "work", where=[])
+    good, bad, away = r.about("endpoint")
+    assert (good["level"], bad["level"], away["level"]) == ("ok", "trouble", "trouble")
+    assert "'good'" in good["text"]
+    assert "'bad'" in bad["text"] and "401" in bad["text"]
+    assert "'away'" in away["text"] and "refuse" in away["text"].lower()
+    assert not any(key in str(r.whole) + r.err for key in ("sk-of-doctor", "sk-of-nobody"))
+
+
+def test_an_endpoint_without_a_key_is_trouble(doctor):
+    r = doctor("-m", "gpt-realtime-2", where=[])
+    (f,) = r.about("endpoint")
+    assert f["level"] == "trouble" and "OPENAI_API_KEY" in f["text"]
