@@ -15,6 +15,7 @@ enum {
     IDLE_PING_MS = 15000,
     IDLE_PATIENCE_MS = 30000,
     WAIT_MOST_MS = 60000,
+    AGAIN = 3,
 };
 
 static void plan(struct link *l);
@@ -104,6 +105,8 @@ static void in_use_broke(struct link *l, size_t place, bool worked, const struct
     log_debug(l->config.log, "the connection to '%s' is lost: %s", l->config.places[place].name,
               how->error->text);
     if (worked)
+        l->opened = 0;
+    if (worked)
         places_lost(l->places, place, link_now_ms(l));
     else
         places_failed(l->places, place, link_now_ms(l), how);
@@ -135,6 +138,7 @@ static void on_opened(void *user)
         line->role = IN_USE;
         l->in_use = line;
         l->good = false;
+        ev.again = l->opened++ >= AGAIN;
         link_drop_attempts(l, NULL);
         log_debug(l->config.log, "connected to '%s' in %.0f ms", l->config.places[ev.place].name,
                   took);

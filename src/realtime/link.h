@@ -64,6 +64,7 @@ struct link_event {
     const char *text; /* borrowed */
     size_t count;
     bool next;
+    bool again; /* LINK_OPEN: the three before it did no work */
     double wait_ms;
     const struct err *error;
 };

@@ -27,6 +27,7 @@ struct link {
     struct line *newest, *oldest;
     struct line *in_use, *second; /* NULL: none; also in the list */
     bool good;                    /* the connection in use did its work */
+    size_t opened;                /* connections since the last one that did */
     bool attending, renewing, closing, dead;
     bool failed; /* the connection in use was given up by link_fail, which is to be told: */
     size_t failed_at;

@@ -12,6 +12,7 @@
 #define TICK_MS   100
 #define BAD_MAX   20                  /* messages in a row that make no sense */
 #define TALK_NS   (int64_t)1500000000 /* so long after its last sample the microphone is in use */
+#define STAYS_NS  (int64_t)5000000000 /* a connection that lasts is one that people are told of */
 #define SLOW_NS   (int64_t)2000000000 /* a server that says nothing at the beginning is ready */
 #define FINISH_NS (int64_t)5000000000 /* ... and one that says nothing at the end has finished */
 
@@ -153,6 +154,23 @@ static void on_session(struct remote *r, struct conn *c, const struct wire_event
     }
 }
 
+static void tell_connected(struct remote *r)
+{
+    if (!r->down)
+        return;
+    r->down = false;
+    remote_tell(r, (struct backend_event){.type = BACKEND_LINK,
+                                          .connected = true,
+                                          .text = r->link_places[r->conn.place].name});
+}
+
+/* A turn was answered: the connection is worth something. */
+static void on_good(struct remote *r)
+{
+    link_good(r->link);
+    tell_connected(r);
+}
+
 void remote_on_wire(void *user, const struct wire_event *ev)
 {
     struct remote *r = user;
@@ -179,6 +197,8 @@ void remote_on_wire(void *user, const struct wire_event *ev)
         break;
     case WIRE_HEARD:
         remote_heard(c, ev, false);
+        if (r->config.task == BACKEND_TRANSCRIBE && !c->dead)
+            on_good(r);
         break;
     case WIRE_HEARD_FAILED:
         remote_heard(c, ev, true);
@@ -194,6 +214,8 @@ void remote_on_wire(void *user, const struct wire_event *ev)
         break;
     case WIRE_REPLY_DONE:
         remote_reply_done(c, ev);
+        if (ev->outcome == WIRE_COMPLETE && !c->dead)
+            on_good(r);
         break;
     case WIRE_INTERRUPTED:
         remote_reply_interrupted(c);
@@ -261,14 +283,12 @@ static void on_lost(struct remote *r, const struct link_event *ev)
                                           .text = error != NULL ? error->text : "no connection"});
 }
 
-static void on_open(struct remote *r, size_t place)
+/* One that comes after others that were good for nothing has to show first what it is. */
+static void on_open(struct remote *r, const struct link_event *ev)
 {
-    remote_again_open(r, place);
-    if (r->down)
-        remote_tell(r, (struct backend_event){.type = BACKEND_LINK,
-                                              .connected = true,
-                                              .text = r->link_places[place].name});
-    r->down = false;
+    remote_again_open(r, ev->place);
+    if (!ev->again)
+        tell_connected(r);
     advance(r);
 }
 
@@ -280,7 +300,7 @@ static void on_link(void *user, const struct link_event *ev)
         return;
     switch (ev->type) {
     case LINK_OPEN:
-        on_open(r, ev->place);
+        on_open(r, ev);
         break;
     case LINK_NEXT:
         remote_again_next(r, ev->place);
@@ -334,6 +354,8 @@ static void on_tick(uv_timer_t *timer)
 
     if (r->dead)
         return;
+    if (r->down && c->told && !c->dead && clock_ns() - c->born_ns > STAYS_NS)
+        tell_connected(r);
     if (c->told && !r->ready && clock_ns() - c->born_ns > SLOW_NS)
         tell_ready(r);
     if (c->finished && clock_ns() - r->input_ns > FINISH_NS)

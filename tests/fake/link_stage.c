@@ -23,7 +23,9 @@ static void on_event(void *user, const struct link_event *ev)
     assert_true(s->count < STAGE_EVENTS);
     assert_false(s->inside);
     assert_non_null(s->link);
-    *h = (struct stage_event){ev->type, ev->place, ev->next, ev->wait_ms, 0, STATUS_DONE, ""};
+    *h = (struct stage_event){.type = ev->type, .place = ev->place, .next = ev->next};
+    h->again = ev->again;
+    h->wait_ms = ev->wait_ms;
     h->at = (double)uv_now(&s->loop);
     if (ev->type == LINK_MESSAGE)
         snprintf(h->text, sizeof h->text, "%.*s", (int)ev->count, ev->text);

@@ -17,7 +17,7 @@ enum { STAGE_EVENTS = 4096, STAGE_PLACE_COUNT = 3 };
 struct stage_event {
     enum link_event_type type;
     size_t place;
-    bool next;
+    bool next, again;
     double wait_ms, at;
     enum status status;
     char text[128]; /* of the message, or of the error */

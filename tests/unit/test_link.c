@@ -423,6 +423,15 @@ static void sessions_that_fail_at_once_are_not_hammered(void **state)
     assert_int_equal(stage_count(s, LINK_LOST), n);
     for (size_t i = 1; i < s->count; i++)
         assert_int_not_equal(s->events[i].type, s->events[i - 1].type);
+    for (size_t i = 0; i < s->count; i++)
+        assert_int_equal(s->events[i].again, i >= 6 && s->events[i].type == LINK_OPEN);
+    s->on_event = NULL;
+    stage_run(s, 40000);
+    assert_true(stage_last(s)->again);
+    fake_transport_break(s->net, fake_transport_last(s->net));
+    stage_run(s, 0);
+    assert_false(stage_last(s)->again); /* it had done its work */
+    assert_int_equal(stage_last(s)->type, LINK_OPEN);
 }
 
 static void a_connection_that_did_its_work_is_made_again_at_once(void **state)

@@ -43,6 +43,26 @@ static void nothing_was_said(void **state)
     assert_string_equal(scene_sent(sc), "update");
 }
 
+static void connections_that_are_good_for_nothing_are_not_told_of_each_time(void **state)
+{
+    struct scene *sc = *state;
+
+    scene_open(sc);
+    scene_ready(sc);
+    again(sc);
+    again(sc);
+    assert_string_equal(scene_told(sc), "link- link+");
+    again(sc);
+    assert_string_equal(scene_told(sc), "link-");
+    again(sc);
+    again(sc);
+    assert_string_equal(scene_told(sc), "");
+    scene_pass(sc, 6000); /* this one lasts */
+    assert_string_equal(scene_told(sc), "link+");
+    again(sc);
+    assert_string_equal(scene_told(sc), "link- link+");
+}
+
 static void speech_that_the_server_has_not_told_of(void **state)
 {
     struct scene *sc = *state;
@@ -232,7 +252,7 @@ static void answered_turns_of_unknown_words_are_left_out(void **state)
     again(sc);
     assert_string_equal(scene_sent(sc), "update assistant(Hi.) a200-249");
     scene_pass(sc, 1);
-    assert_string_equal(scene_told(sc), "link- heard()+late link+");
+    assert_string_equal(scene_told(sc), "link- link+ heard()+late");
 }
 
 static void what_was_stopped_stays_stopped(void **state)
@@ -582,6 +602,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(nothing_was_said),
+        T(connections_that_are_good_for_nothing_are_not_told_of_each_time),
         T(speech_that_the_server_has_not_told_of),
         T(the_silence_of_an_hour_is_not_given_again),
         T(the_user_speaks),
