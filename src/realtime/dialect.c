@@ -39,6 +39,8 @@ static const struct dialect openai = {
     .input_hz = 24000,
     .output_hz = 24000,
     .cap_s = 3600,
+    .max_tokens = "max_output_tokens",
+    .speeds = true,
     .efforts = true,
     .semantic = true,
     .denoises = true,
@@ -89,7 +91,9 @@ static const struct dialect gemini = {
     .input_hz = 16000,
     .output_hz = 24000,
     .cap_s = 600,
+    .max_tokens = "maxOutputTokens",
     .efforts = true,
+    .semantic = true,
 };
 
 /* Models are called as whoever deployed them liked. */
@@ -107,6 +111,8 @@ static const struct dialect azure = {
     .input_hz = 24000,
     .output_hz = 24000,
     .cap_s = 1800,
+    .max_tokens = "max_output_tokens",
+    .speeds = true,
     .efforts = true,
     .semantic = true,
     .denoises = true,
@@ -149,6 +155,8 @@ static const struct dialect elevenlabs = {
     .session = SESSION_GA,
     .input_hz = 24000,
     .output_hz = 24000,
+    .max_tokens = "max_output_tokens",
+    .speeds = true,
     .writes = true,
     .truncates = true,
     .commits = true,
@@ -169,6 +177,8 @@ static const struct dialect inworld = {
     .session = SESSION_GA,
     .input_hz = 24000,
     .output_hz = 24000,
+    .max_tokens = "max_output_tokens",
+    .speeds = true,
     .semantic = true,
     .writes = true,
     .truncates = true,
@@ -196,6 +206,7 @@ static const struct dialect qwen = {
     .input_hz = 16000,
     .output_hz = 24000,
     .cap_s = 7200,
+    .max_tokens = "max_tokens",
     .commits = true,
 };
 
@@ -212,6 +223,7 @@ static const struct dialect localai = {
     .names = beta_names,
     .input_hz = 24000,
     .output_hz = 24000,
+    .max_tokens = "max_output_tokens",
     .writes = true,
     .commits = true,
 };
@@ -231,6 +243,7 @@ static const struct dialect speaches = {
     .format_out = "pcm16",
     .input_hz = 24000,
     .output_hz = 24000,
+    .max_tokens = "max_response_output_tokens",
     .writes = true,
     .commits = true,
 };
@@ -247,6 +260,7 @@ static const struct dialect huggingface = {
     .session = SESSION_GA,
     .input_hz = 24000,
     .output_hz = 24000,
+    .max_tokens = "max_output_tokens",
     .writes = true,
 };
 
@@ -267,6 +281,8 @@ static const struct dialect generic = {
     .format_out = "pcm16",
     .input_hz = 24000,
     .output_hz = 24000,
+    .max_tokens = "max_output_tokens",
+    .speeds = true,
     .writes = true,
     .truncates = true,
     .commits = true,
@@ -291,6 +307,28 @@ const struct backend_dialect *dialect_info(size_t i)
     while (dialects[n] != NULL)
         n++;
     return i < n ? &dialects[i]->info : NULL;
+}
+
+void dialect_lacks(const struct dialect *d, const struct backend_settings *asked, struct buf *out)
+{
+    const struct {
+        const char *option;
+        bool asked, taken;
+    } rows[] = {
+        {"--effort", asked->effort != NULL, d->efforts},
+        {"--eagerness", asked->eagerness != NULL, d->semantic},
+        {"--turn-detection semantic", asked->turns == BACKEND_TURNS_SEMANTIC, d->semantic},
+        {"--noise-reduction", asked->noise != NULL && strcmp(asked->noise, "off") != 0,
+         d->denoises},
+        {"--speed", asked->speed > 0, d->speeds},
+        {"--retention", asked->retention > 0, d->retains},
+        {"--max-tokens", asked->max_tokens > 0, d->max_tokens != NULL},
+    };
+    size_t before = out->len;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].asked && !rows[i].taken)
+            buf_addf(out, "%s%s", out->len > before ? ", " : "", rows[i].option);
 }
 
 const char *dialect_model(const struct dialect *d, const struct endpoint *ep,

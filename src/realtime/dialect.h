@@ -44,15 +44,17 @@ struct dialect {
     const struct dialect_name *names;   /* ended by {NULL, NULL}; NULL: all as in GA */
     const char *format_in, *format_out; /* names of the audio formats in SESSION_BETA */
     int input_hz, output_hz;
-    int cap_s;        /* of a session; 0: not known */
-    bool efforts;     /* takes reasoning.effort */
-    bool semantic;    /* has semantic_vad */
-    bool denoises;    /* takes noise_reduction */
-    bool audio_turns; /* takes whole turns as input_audio items */
-    bool writes;      /* takes conversation.item.create */
-    bool truncates;   /* takes conversation.item.truncate */
-    bool retains;     /* takes truncation by a retention ratio */
-    bool commits;     /* takes input_audio_buffer.commit and .clear */
+    int cap_s;              /* of a session; 0: not known */
+    const char *max_tokens; /* member that says how long a reply may be; NULL: there is none */
+    bool efforts;           /* takes reasoning.effort */
+    bool speeds;            /* takes a speed of the speech */
+    bool semantic;          /* ends turns by their meaning, and takes an eagerness to do so */
+    bool denoises;          /* takes noise_reduction */
+    bool audio_turns;       /* takes whole turns as input_audio items */
+    bool writes;            /* takes conversation.item.create */
+    bool truncates;         /* takes conversation.item.truncate */
+    bool retains;           /* takes truncation by a retention ratio */
+    bool commits;           /* takes input_audio_buffer.commit and .clear */
 };
 
 extern const struct dialect *const dialects[]; /* ends with NULL; the first is OpenAI's */
@@ -74,6 +76,10 @@ int dialect_url(const struct dialect *d, const struct endpoint *ep, enum backend
 /* "Name: value" that carries the key, in *out: a secret. Nothing without a key. Errors as above. */
 int dialect_header(const struct dialect *d, const struct endpoint *ep, struct buf *out,
                    struct err *e);
+
+/* Appends the options among these settings that are asked for and that it does not take in a
+ * conversation: "--effort, --speed"; nothing where it takes them all. A failure is out's. */
+void dialect_lacks(const struct dialect *d, const struct backend_settings *asked, struct buf *out);
 
 /* The dialect named "generic", as the endpoint's values make it out of OpenAI's:
  *   key_header   "Authorization: Bearer {key}"

@@ -42,7 +42,7 @@ enum wire_event_type {
     WIRE_USAGE,          /* .usage, apart from any reply; counts are since the last such event */
     WIRE_HANDLE,         /* .text: names this session to a later connection (resumption) */
     WIRE_GOING,          /* .ms: until the server ends the connection; -1: soon */
-    WIRE_ERROR,          /* .error, .fault */
+    WIRE_ERROR,          /* .error, .fault; .text "settings": it is those that were refused */
     WIRE_ENDED,          /* the server has said goodbye to the session, in its protocol */
     WIRE_UNKNOWN,        /* .text: the name of an event that nobody here knows */
 };

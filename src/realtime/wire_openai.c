@@ -71,6 +71,7 @@ static int send_update(struct wire *w)
     };
     struct buf *b = wire_message(&w->parts, "session.update");
 
+    wire_str(b, "event_id", OPENAI_SETTINGS);
     openai_session_write(b, &s);
     wire_end(b);
     if (!s.leave_voice && voice != NULL && strlen(voice) < sizeof w->voice)

@@ -9,6 +9,7 @@
 
 #include "realtime/dialect.h"
 #include "realtime/wire.h"
+#include "realtime/wire_parts.h"
 #include "util/buf.h"
 #include "util/err.h"
 
@@ -39,9 +40,15 @@ const char *openai_voice(const struct dialect *d, const struct backend_settings 
 /* Adds a member that says what settings.noise means; NULL is left to the server, unless `again`. */
 void openai_noise_write(struct buf *b, const char *name, const char *noise, bool again);
 
+/* The "event_id" of what sends settings: errors name it. */
+#define OPENAI_SETTINGS "settings"
+
 /* What follows from an error object ({code, type, message}), in *ms the time to wait where it is
  * WIRE_LIMITED (-1: not told), and what people should read about it. */
 enum wire_fault openai_fault(const struct dialect *d, const cJSON *error, double *ms,
                              struct err *e);
+
+/* An event "error", as WIRE_ERROR. 0. */
+int openai_tell_error(struct wire_parts *p, const cJSON *m);
 
 #endif

@@ -101,3 +101,25 @@ enum wire_fault openai_fault(const struct dialect *d, const cJSON *error, double
     wire_say_fault(e, d, fault, message);
     return fault;
 }
+
+/* Not every server sends the name of the request back; a parameter of the session tells as well. */
+static bool is_about_settings(const cJSON *error)
+{
+    const char *param = json_str(error, "param");
+
+    return strcmp(wire_id(error, "event_id"), OPENAI_SETTINGS) == 0 ||
+           (param != NULL && strncmp(param, "session.", strlen("session.")) == 0);
+}
+
+int openai_tell_error(struct wire_parts *p, const cJSON *m)
+{
+    const cJSON *error = cJSON_IsObject(json_get(m, "error")) ? json_get(m, "error") : m;
+    struct wire_event ev = {.type = WIRE_ERROR, .ms = -1};
+    struct err e;
+
+    ev.fault = openai_fault(p->config.dialect, error, &ev.ms, &e);
+    ev.error = &e;
+    ev.text = is_about_settings(error) ? "settings" : "";
+    wire_emit(p, ev);
+    return 0;
+}

@@ -126,17 +126,19 @@ static void write_truncation(struct buf *b, const struct openai_session *s)
     }
 }
 
-static void write_max_tokens(struct buf *b, const char *name, const struct openai_session *s)
+static void write_max_tokens(struct buf *b, const struct openai_session *s)
 {
+    if (s->dialect->max_tokens == NULL)
+        return;
     if (s->now->max_tokens > 0)
-        wire_num(b, name, s->now->max_tokens);
-    else if (s->again)
-        wire_str(b, name, "inf");
+        wire_num(b, s->dialect->max_tokens, s->now->max_tokens);
+    else if (s->again && s->dialect->session == SESSION_GA)
+        wire_str(b, s->dialect->max_tokens, "inf");
 }
 
 static void write_speed(struct buf *b, const struct openai_session *s)
 {
-    if (s->speak && !s->leave_speed && (s->now->speed > 0 || s->again))
+    if (s->speak && s->dialect->speeds && !s->leave_speed && (s->now->speed > 0 || s->again))
         wire_num(b, "speed", s->now->speed > 0 ? s->now->speed : 1);
 }
 
@@ -191,7 +193,7 @@ static void write_ga(struct buf *b, const struct openai_session *s)
             write_turns(b, s);
         } else {
             wire_raw(b, "output_modalities", s->speak ? "[\"audio\"]" : "[\"text\"]");
-            write_max_tokens(b, "max_output_tokens", s);
+            write_max_tokens(b, s);
             write_truncation(b, s);
         }
         if (s->dialect->efforts && s->now->effort != NULL) {
@@ -213,7 +215,7 @@ static void write_beta(struct buf *b, const struct openai_session *s)
             wire_str(b, "output_audio_format", s->dialect->format_out);
         write_voice(b, s);
         write_speed(b, s);
-        write_max_tokens(b, "max_response_output_tokens", s);
+        write_max_tokens(b, s);
     }
     write_noise(b, "input_audio_noise_reduction", s);
     write_transcription(b, "input_audio_transcription", s);

@@ -25,14 +25,7 @@ static int on_updated(struct wire *w, const cJSON *m)
 
 static int on_error(struct wire *w, const cJSON *m)
 {
-    const cJSON *error = json_get(m, "error");
-    double ms = -1;
-    struct err e;
-    enum wire_fault fault =
-        openai_fault(w->parts.config.dialect, cJSON_IsObject(error) ? error : m, &ms, &e);
-
-    wire_emit_error(&w->parts, fault, ms, &e);
-    return 0;
+    return openai_tell_error(&w->parts, m);
 }
 
 static double position(const cJSON *m, const char *name)

@@ -56,6 +56,7 @@ static int send_update(struct wire *w)
     const char *model = transcriber(c->dialect);
     struct buf *b = wire_message(&w->parts, "session.update");
 
+    wire_str(b, "event_id", OPENAI_SETTINGS);
     wire_object(b, "session");
     wire_object(b, "audio");
     wire_object(b, "input");
@@ -147,14 +148,7 @@ static int on_heard(struct wire *w, const cJSON *m)
 
 static int on_error(struct wire *w, const cJSON *m)
 {
-    const cJSON *error = json_get(m, "error");
-    double ms = -1;
-    struct err e;
-    enum wire_fault fault =
-        openai_fault(w->parts.config.dialect, cJSON_IsObject(error) ? error : m, &ms, &e);
-
-    wire_emit_error(&w->parts, fault, ms, &e);
-    return 0;
+    return openai_tell_error(&w->parts, m);
 }
 
 static const struct wire_handler events[] = {

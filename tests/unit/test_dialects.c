@@ -41,9 +41,10 @@ struct provider {
     "'turn_detection':{'type':'server_vad','create_response':true,'interrupt_response':true}"
 #define OUTPUT "'output':{'format':" PCM24 "}"
 
-#define GA_UPDATE(input, output)                                                                \
-    "{'type':'session.update','session':{'type':'realtime','instructions':'hi',"                \
-    "'output_modalities':['audio'],'audio':{'input':{'format':" PCM24 input "," VAD "}," output \
+#define GA_UPDATE(input, output)                                                                   \
+    "{'type':'session.update','event_id':'settings','session':{'type':'realtime','instructions':'" \
+    "hi',"                                                                                         \
+    "'output_modalities':['audio'],'audio':{'input':{'format':" PCM24 input "," VAD "}," output    \
     "}}}\n"
 
 #define HEARD_NEWS                                                                        \
@@ -132,7 +133,7 @@ static const struct provider providers[] = {
     {.name = "xai",
      .goes_to = "wss://api.x.ai/v1/realtime",
      .with = "Authorization: Bearer K-1",
-     .update = "{'type':'session.update','session':{'instructions':'hi',"
+     .update = "{'type':'session.update','event_id':'settings','session':{'instructions':'hi',"
                "'turn_detection':{'type':'server_vad'},"
                "'audio':{'input':{'format':" PCM24 "}," OUTPUT "}}}\n",
      .append = APPEND,
@@ -158,9 +159,10 @@ static const struct provider providers[] = {
      .goes_to = "wss://dashscope-intl.aliyuncs.com/api-ws/v1/realtime"
                 "?model=qwen3-omni-flash-realtime",
      .with = "Authorization: Bearer K-1",
-     .update = "{'type':'session.update','session':{'input_audio_format':'pcm',"
-               "'modalities':['text','audio'],'instructions':'hi','output_audio_format':'pcm',"
-               "'input_audio_transcription':{'model':'gummy-realtime-v1'}," VAD "}}\n",
+     .update =
+         "{'type':'session.update','event_id':'settings','session':{'input_audio_format':'pcm',"
+         "'modalities':['text','audio'],'instructions':'hi','output_audio_format':'pcm',"
+         "'input_audio_transcription':{'model':'gummy-realtime-v1'}," VAD "}}\n",
      .append = APPEND,
      .news = {"{'type':'session.created'}", HEARD_NEWS, BETA_REPLY, END},
      .told = "ready\n" HEARD_TOLD REPLY_TOLD END_TOLD},
@@ -178,9 +180,10 @@ static const struct provider providers[] = {
      .model = "llama",
      .goes_to = "ws://[::1]:8000/v1/realtime?model=llama",
      .with = "Authorization: Bearer K-1",
-     .update = "{'type':'session.update','session':{'input_audio_format':'pcm16',"
-               "'modalities':['text','audio'],'instructions':'hi',"
-               "'output_audio_format':'pcm16'," VAD "}}\n",
+     .update =
+         "{'type':'session.update','event_id':'settings','session':{'input_audio_format':'pcm16',"
+         "'modalities':['text','audio'],'instructions':'hi',"
+         "'output_audio_format':'pcm16'," VAD "}}\n",
      .append = APPEND,
      .news = {"{'type':'session.created'}", HEARD_NEWS, BETA_REPLY, END},
      .told = "ready\n" HEARD_TOLD REPLY_TOLD END_TOLD},
@@ -214,10 +217,11 @@ static const struct provider providers[] = {
                 {"events.transcript_delta", "words"}},
      .goes_to = "wss://x.example/eu/talk?m=m1",
      .with = "X-Key: <K-1>",
-     .update = "{'type':'session.update','session':{'input_audio_format':'pcm16',"
-               "'modalities':['text','audio'],'instructions':'hi',"
-               "'output_audio_format':'pcm16',"
-               "'input_audio_transcription':{'model':'scribe'}," VAD "}}\n",
+     .update =
+         "{'type':'session.update','event_id':'settings','session':{'input_audio_format':'pcm16',"
+         "'modalities':['text','audio'],'instructions':'hi',"
+         "'output_audio_format':'pcm16',"
+         "'input_audio_transcription':{'model':'scribe'}," VAD "}}\n",
      .append = APPEND,
      .news = {"{'type':'session.created'}", HEARD_NEWS,
               "{'type':'words','response_id':'r1','item_id':'i2','delta':'Yes.'}",
@@ -308,6 +312,59 @@ static void each_is_understood(void **state)
         buf_free(&b);
         dialect_generic_free(made);
     }
+}
+
+/* What a dialect does not take is not sent to it, and can be told. */
+static void nobody_is_sent_what_they_do_not_take(void **state)
+{
+    (void)state;
+    for (size_t i = 0; dialects[i] != NULL; i++) {
+        const struct dialect *d = dialects[i];
+        struct fake_wire f = {.settings = {.effort = "low",
+                                           .eagerness = "low",
+                                           .noise = "near",
+                                           .speed = 1.5,
+                                           .retention = 0.5,
+                                           .max_tokens = 77,
+                                           .turns = BACKEND_TURNS_SEMANTIC}};
+        struct buf lacks = BUF_INIT;
+        const char *sent;
+        if (d->wire[BACKEND_CONVERSE] != &wire_openai)
+            continue;
+        fake_wire_open(&f, d, BACKEND_CONVERSE, "m", true);
+        assert_int_equal(f.ops->start(f.wire), 0);
+        sent = fake_wire_sent(&f);
+        dialect_lacks(d, &f.settings, &lacks);
+        assert_int_equal(strstr(sent, "effort") == NULL,
+                         strstr(buf_str(&lacks), "--effort") != NULL);
+        assert_int_equal(strstr(sent, "semantic") == NULL,
+                         strstr(buf_str(&lacks), "--eagerness, --turn-detection semantic") != NULL);
+        assert_int_equal(strstr(sent, "near_field") == NULL,
+                         strstr(buf_str(&lacks), "--noise-reduction") != NULL);
+        assert_int_equal(strstr(sent, "speed") == NULL, strstr(buf_str(&lacks), "--speed") != NULL);
+        assert_int_equal(strstr(sent, "retention") == NULL,
+                         strstr(buf_str(&lacks), "--retention") != NULL);
+        assert_int_equal(strstr(sent, ":77") == NULL,
+                         strstr(buf_str(&lacks), "--max-tokens") != NULL);
+        fake_wire_close(&f);
+        buf_free(&lacks);
+    }
+}
+
+static void what_is_lacking_is_named_as_on_the_command_line(void **state)
+{
+    const struct backend_settings all = {.effort = "low", .speed = 1.5, .max_tokens = 9};
+    const struct backend_settings off = {.noise = "off", .turns = BACKEND_TURNS_SERVER};
+    struct buf b = BUF_INIT;
+
+    (void)state;
+    dialect_lacks(dialect_find("openai"), &all, &b);
+    assert_string_equal(buf_str(&b), "");
+    dialect_lacks(dialect_find("xai"), &off, &b);
+    assert_string_equal(buf_str(&b), "");
+    dialect_lacks(dialect_find("xai"), &all, &b);
+    assert_string_equal(buf_str(&b), "--effort, --speed, --max-tokens");
+    buf_free(&b);
 }
 
 static void none_is_missing_here(void **state)
@@ -534,6 +591,8 @@ int main(void)
         cmocka_unit_test(each_is_found_where_it_is),
         cmocka_unit_test(each_is_told_what_the_user_wants),
         cmocka_unit_test(each_is_understood),
+        cmocka_unit_test(nobody_is_sent_what_they_do_not_take),
+        cmocka_unit_test(what_is_lacking_is_named_as_on_the_command_line),
         cmocka_unit_test(none_is_missing_here),
         cmocka_unit_test(tables_agree_with_themselves),
         cmocka_unit_test(what_an_address_leaves_out_is_the_dialects),

@@ -44,7 +44,7 @@ static void a_session_says_all_that_the_user_asked_for(void **state)
     open_voice(&f);
     expect_sent(
         &f, f.ops->start(f.wire),
-        "{\"type\":\"session.update\",\"session\":{\"type\":\"realtime\","
+        "{\"type\":\"session.update\",\"event_id\":\"settings\",\"session\":{\"type\":\"realtime\","
         "\"instructions\":\"be \\\"brief\\\"\",\"output_modalities\":[\"audio\"],"
         "\"max_output_tokens\":500,\"truncation\":{\"type\":\"retention_ratio\","
         "\"retention_ratio\":0.8},\"reasoning\":{\"effort\":\"low\"},"
@@ -64,15 +64,16 @@ static void nothing_is_said_of_what_is_the_servers_own(void **state)
 
     (void)state;
     open_voice(&f);
-    expect_sent(&f, f.ops->start(f.wire),
-                "{\"type\":\"session.update\",\"session\":{\"type\":\"realtime\","
-                "\"output_modalities\":[\"audio\"],"
-                "\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},"
-                "\"transcription\":{\"model\":\"gpt-transcribe\"},"
-                "\"turn_detection\":{\"type\":\"server_vad\",\"create_response\":true,"
-                "\"interrupt_response\":true}},"
-                "\"output\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},"
-                "\"voice\":\"marin\"}}}}\n");
+    expect_sent(
+        &f, f.ops->start(f.wire),
+        "{\"type\":\"session.update\",\"event_id\":\"settings\",\"session\":{\"type\":\"realtime\","
+        "\"output_modalities\":[\"audio\"],"
+        "\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},"
+        "\"transcription\":{\"model\":\"gpt-transcribe\"},"
+        "\"turn_detection\":{\"type\":\"server_vad\",\"create_response\":true,"
+        "\"interrupt_response\":true}},"
+        "\"output\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},"
+        "\"voice\":\"marin\"}}}}\n");
     fake_wire_close(&f);
 }
 
@@ -132,15 +133,16 @@ static void settings_that_are_taken_back_are_the_servers_own_again(void **state)
     open_voice(&f);
     assert_int_equal(f.ops->start(f.wire), 0);
     fake_wire_sent(&f);
-    expect_sent(&f, f.ops->settings(f.wire, &none),
-                "{\"type\":\"session.update\",\"session\":{\"type\":\"realtime\","
-                "\"instructions\":\"\",\"output_modalities\":[\"audio\"],"
-                "\"max_output_tokens\":\"inf\",\"truncation\":\"auto\","
-                "\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},"
-                "\"noise_reduction\":null,\"transcription\":{\"model\":\"gpt-transcribe\"},"
-                "\"turn_detection\":{\"type\":\"server_vad\",\"create_response\":true,"
-                "\"interrupt_response\":true}},"
-                "\"output\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},\"speed\":1}}}}\n");
+    expect_sent(
+        &f, f.ops->settings(f.wire, &none),
+        "{\"type\":\"session.update\",\"event_id\":\"settings\",\"session\":{\"type\":\"realtime\","
+        "\"instructions\":\"\",\"output_modalities\":[\"audio\"],"
+        "\"max_output_tokens\":\"inf\",\"truncation\":\"auto\","
+        "\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},"
+        "\"noise_reduction\":null,\"transcription\":{\"model\":\"gpt-transcribe\"},"
+        "\"turn_detection\":{\"type\":\"server_vad\",\"create_response\":true,"
+        "\"interrupt_response\":true}},"
+        "\"output\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},\"speed\":1}}}}\n");
     fake_wire_close(&f);
 }
 
@@ -173,7 +175,8 @@ static void whispers_session_has_its_own_shape(void **state)
     (void)state;
     fake_wire_open(&f, dialect_find("openai"), BACKEND_TRANSCRIBE, NULL, false);
     expect_sent(&f, f.ops->start(f.wire),
-                "{\"type\":\"session.update\",\"session\":{\"type\":\"transcription\","
+                "{\"type\":\"session.update\",\"event_id\":\"settings\",\"session\":{\"type\":"
+                "\"transcription\","
                 "\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},"
                 "\"noise_reduction\":{\"type\":\"near_field\"},"
                 "\"transcription\":{\"model\":\"gpt-realtime-whisper\",\"language\":\"en\","
@@ -324,6 +327,12 @@ static void words_that_come_only_whole_are_told_once(void **state)
     expect_told(&f, "{\"type\":\"response.output_text.delta\",\"delta\":\"Three.\"}",
                 "reply_text 'Three.'\n");
     expect_told(&f, "{\"type\":\"response.output_text.done\",\"text\":\"Three.\"}", "");
+    expect_told(&f, "{\"type\":\"response.created\",\"response\":{}}", "reply_started\n");
+    expect_told(&f, "{\"type\":\"response.output_text.done\",\"text\":\"Four.\"}",
+                "reply_text 'Four.'\n");
+    expect_told(&f, "{\"type\":\"response.created\",\"response\":{}}", "reply_started\n");
+    expect_told(&f, "{\"type\":\"response.output_text.done\",\"text\":\"Five.\"}",
+                "reply_text 'Five.'\n");
     fake_wire_close(&f);
 }
 
@@ -405,6 +414,24 @@ static void errors_are_told_apart(void **state)
         assert_int_equal(f.error.status, cases[i].status);
         buf_free(&b);
     }
+    fake_wire_close(&f);
+}
+
+/* By the name of the request, or by what is wrong with it. */
+static void a_refusal_of_settings_is_told_apart(void **state)
+{
+    struct fake_wire f = {0};
+
+    (void)state;
+    open_voice(&f);
+    expect_told(&f, "{\"type\":\"error\",\"error\":{\"message\":\"no\",\"event_id\":\"settings\"}}",
+                "error 'settings' refused -1 ms\n");
+    expect_told(&f,
+                "{\"type\":\"error\",\"error\":{\"message\":\"no\",\"param\":"
+                "\"session.audio.output.voice\",\"event_id\":null}}",
+                "error 'settings' refused -1 ms\n");
+    expect_told(&f, "{\"type\":\"error\",\"error\":{\"message\":\"no\",\"param\":\"sessions\"}}",
+                "error refused -1 ms\n");
     fake_wire_close(&f);
 }
 
@@ -584,6 +611,7 @@ int main(void)
         cmocka_unit_test(words_that_come_only_whole_are_told_once),
         cmocka_unit_test(a_reply_says_how_it_ended),
         cmocka_unit_test(errors_are_told_apart),
+        cmocka_unit_test(a_refusal_of_settings_is_told_apart),
         cmocka_unit_test(a_message_says_what_to_do),
         cmocka_unit_test(every_event_of_the_protocol_is_known),
         cmocka_unit_test(what_makes_no_sense_is_refused_without_an_event),

@@ -28,11 +28,12 @@ static void a_session_says_the_language_and_sends_all_it_hears(void **state)
 
     (void)state;
     open_translation(&f);
-    expect_sent(&f, f.ops->start(f.wire),
-                "{\"type\":\"session.update\",\"session\":{\"audio\":{\"input\":{"
-                "\"noise_reduction\":{\"type\":\"near_field\"},"
-                "\"transcription\":{\"model\":\"gpt-realtime-whisper\"}},"
-                "\"output\":{\"language\":\"es\"}}}}\n");
+    expect_sent(
+        &f, f.ops->start(f.wire),
+        "{\"type\":\"session.update\",\"event_id\":\"settings\",\"session\":{\"audio\":{\"input\":{"
+        "\"noise_reduction\":{\"type\":\"near_field\"},"
+        "\"transcription\":{\"model\":\"gpt-realtime-whisper\"}},"
+        "\"output\":{\"language\":\"es\"}}}}\n");
     expect_sent(&f, f.ops->audio(f.wire, silence, 3),
                 "{\"type\":\"session.input_audio_buffer.append\",\"audio\":\"AAAAAAAA\"}\n");
     expect_sent(&f, f.ops->finish(f.wire), "{\"type\":\"session.close\"}\n");
@@ -48,11 +49,12 @@ static void the_language_changes_in_mid_session(void **state)
     open_translation(&f);
     assert_int_equal(f.ops->start(f.wire), 0);
     fake_wire_sent(&f);
-    expect_sent(&f, f.ops->settings(f.wire, &other),
-                "{\"type\":\"session.update\",\"session\":{\"audio\":{\"input\":{"
-                "\"noise_reduction\":null,"
-                "\"transcription\":{\"model\":\"gpt-realtime-whisper\"}},"
-                "\"output\":{\"language\":\"fr\"}}}}\n");
+    expect_sent(
+        &f, f.ops->settings(f.wire, &other),
+        "{\"type\":\"session.update\",\"event_id\":\"settings\",\"session\":{\"audio\":{\"input\":{"
+        "\"noise_reduction\":null,"
+        "\"transcription\":{\"model\":\"gpt-realtime-whisper\"}},"
+        "\"output\":{\"language\":\"fr\"}}}}\n");
     fake_wire_close(&f);
 }
 
