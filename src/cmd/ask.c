@@ -105,7 +105,7 @@ static void check_reply(struct ask *a)
 
     if (a->job.error.status != STATUS_DONE)
         return;
-    if (a->heard.len == 0)
+    if (a->heard.len == 0 && a->reply.len == 0)
         err_set(&error, STATUS_FAILED, -ENODATA,
                 "no speech heard in '%s': is it the right recording, and loud enough?",
                 job_input(&a->job));

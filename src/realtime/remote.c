@@ -156,12 +156,15 @@ static void on_session(struct remote *r, struct conn *c, const struct wire_event
 
 static void tell_connected(struct remote *r)
 {
+    struct buf text = BUF_INIT;
+
     if (!r->down)
         return;
     r->down = false;
-    remote_tell(r, (struct backend_event){.type = BACKEND_LINK,
-                                          .connected = true,
-                                          .text = r->link_places[r->conn.place].name});
+    buf_addf(&text, "connected to '%s' again, nothing is lost", r->link_places[r->conn.place].name);
+    remote_tell(
+        r, (struct backend_event){.type = BACKEND_LINK, .connected = true, .text = buf_str(&text)});
+    buf_free(&text);
 }
 
 /* A turn was answered: the connection is worth something. */
@@ -274,13 +277,15 @@ static void on_message(struct remote *r, const struct link_event *ev)
 static void on_lost(struct remote *r, const struct link_event *ev)
 {
     const struct err *error = ev->error;
+    struct buf text = BUF_INIT;
 
     remote_again_lost(r);
     if (r->down || r->dead)
         return;
     r->down = true;
-    remote_tell(r, (struct backend_event){.type = BACKEND_LINK,
-                                          .text = error != NULL ? error->text : "no connection"});
+    buf_addf(&text, "no connection at the moment: %s", error != NULL ? error->text : "it broke");
+    remote_tell(r, (struct backend_event){.type = BACKEND_LINK, .text = buf_str(&text)});
+    buf_free(&text);
 }
 
 /* One that comes after others that were good for nothing has to show first what it is. */

@@ -117,17 +117,28 @@ static void give_by_audio(struct remote *r, struct user_turn *t)
     journal_remove(r->journal, JOURNAL_USER, t->id);
 }
 
+/* Whether it can be given again by its sound, and ended by us. */
+static bool hears(const struct remote *r, const struct user_turn *t)
+{
+    return remote_mode(r) != BY_SERVER && r->conn.ops->caps(r->conn.wire)->commits &&
+           t->end > t->start && t->start >= spool_begin(r->spool);
+}
+
 /* A turn without an answer, as well as this provider takes it. */
 static int give_turn(struct remote *r, struct user_turn *t)
 {
     struct conn *c = &r->conn;
     const struct wire_caps *caps = c->ops->caps(c->wire);
     bool words = t->known && t->words.len > 0;
+    /* Where we end turns, that gives the words as well. */
+    bool item = caps->audio_turns && (remote_mode(r) == BY_SERVER || !caps->commits);
     int rc = -ENOENT;
 
-    if (t->end > t->start && caps->audio_turns && t->end - t->start <= TURN_MAX)
+    if (t->end > t->start && item && t->end - t->start <= TURN_MAX) {
+        t->wordless = true;
         rc = remote_audio_turn(r, t);
-    if (rc == -ENOENT && words && caps->writes)
+    }
+    if (rc == -ENOENT && words && caps->writes && !hears(r, t))
         rc = write_text(c, JOURNAL_USER, buf_str(&t->words));
     if (rc == 0)
         t->given = true;

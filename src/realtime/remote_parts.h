@@ -91,7 +91,9 @@ struct user_turn {
     bool given;               /* the server has all of it */
     bool ask;                 /* we have to ask for a reply to it */
     bool begun;               /* a reply to it has begun */
+    bool wordless;            /* it was given in a way of which no words are told */
     bool known;               /* words are final */
+    bool lost;                /* ... because they will never be known */
     bool told;                /* HEARD was */
     bool stream;              /* words without audio of its own: a continuous session's */
     bool start_due, stop_due; /* its beginning and its end are to be told */

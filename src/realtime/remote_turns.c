@@ -265,6 +265,7 @@ int remote_turn_commit(struct remote *r)
         t->stop_due = true;
     }
     t->committed = true;
+    r->input_ns = clock_ns();
     if (sound) {
         turn_complete(r, t, end);
         t->stop_due = true;
@@ -377,6 +378,12 @@ static void words_known(struct remote *r, struct user_turn *t)
         journal_remove(r->journal, JOURNAL_USER, t->id);
 }
 
+static void words_lost(struct remote *r, struct user_turn *t)
+{
+    t->lost = t->words.len == 0 && !t->stream;
+    words_known(r, t);
+}
+
 void remote_heard_part(struct conn *c, const struct wire_event *ev)
 {
     struct remote *r = c->remote;
@@ -421,6 +428,7 @@ void remote_heard(struct conn *c, const struct wire_event *ev, bool failed)
         buf_clear(&t->words);
         buf_adds(&t->words, text_blank(ev->text) || failed ? "" : ev->text);
     }
+    t->lost = failed && t->words.len == 0;
     words_known(r, t);
     remote_turns_tell(r);
 }
@@ -468,6 +476,7 @@ static struct user_turn *next_words(const struct remote *r)
 static void tell_words(struct remote *r, struct user_turn *t)
 {
     struct buf words = t->words; /* the turn may be gone before the handler returns */
+    bool tell = !t->lost || t->committed;
     struct backend_event ev = {.type = BACKEND_HEARD,
                                .text = buf_str(&words),
                                .committed = t->committed,
@@ -485,7 +494,8 @@ static void tell_words(struct remote *r, struct user_turn *t)
     if (t->state == USER_WAITS)
         buf_adds(&t->words, ev.text); /* a new connection may have to be told */
     prune(r);
-    remote_tell(r, ev);
+    if (tell)
+        remote_tell(r, ev);
     buf_free(&words);
 }
 
@@ -511,8 +521,8 @@ void remote_turns_begun(struct remote *r, uint32_t upto)
             continue;
         t->begun = true;
         t->ask = false;
-        if (!transcribes)
-            t->known = true;
+        if (!t->known && (!transcribes || t->wordless))
+            t->known = t->lost = true;
     }
 }
 
@@ -547,7 +557,7 @@ void remote_turns_lost(struct remote *r)
     for (struct user_turn *t = r->turns; t != NULL; t = t->next) {
         t->item[0] = '\0';
         if (t->state == USER_SETTLED && !t->known && !t->stream)
-            words_known(r, t);
+            words_lost(r, t);
         if (t->state == USER_SPEAKS)
             t->again = true;
         if (t->state == USER_WAITS)
@@ -575,7 +585,7 @@ void remote_turns_tick(struct remote *r)
         if (t->known)
             continue;
         if (words_over(r, t, now - t->touched_ns))
-            words_known(r, t);
+            words_lost(r, t);
         else if (t->again && t->state == USER_SPEAKS && r->conn.told &&
                  now - r->conn.born_ns > SPEAKS_MAX && remote_audio_waiting(r) == 0)
             turn_complete(r, t, r->sent); /* the new server hears no speech in it */
