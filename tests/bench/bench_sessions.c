@@ -226,12 +226,12 @@ struct client {
 
 struct bench {
     uv_loop_t loop;
+    struct log log;
     uv_timer_t timer;
     struct client *clients;
     int count, ready;
     int64_t began_ns, end_ns;
     uint64_t frames;
-    double late_ms; /* of our own clock: the loop woke that much after it should, at worst */
 };
 
 static void on_session(void *user, const struct session_event *ev)
@@ -268,14 +268,12 @@ static void on_timer(uv_timer_t *timer)
 
 static void open_all(struct bench *b, const struct endpoint *place)
 {
-    static const struct log quiet = {.level = LOG_WARN};
-    struct log log = quiet;
     struct err e;
 
-    log.to = stderr;
+    b->log = (struct log){.level = LOG_WARN, .to = stderr};
     for (int i = 0; i < b->count; i++) {
         struct session_config config = {.loop = &b->loop,
-                                        .log = &log,
+                                        .log = &b->log,
                                         .backend = &backend_realtime,
                                         .event = on_session,
                                         .user = &b->clients[i]};
