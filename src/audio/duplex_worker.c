@@ -173,6 +173,7 @@ static void fill(struct duplex *d)
     double period_ms = (double)period_ns(d) / 1e6, ahead_ms;
     struct jitter_look look = {.dry = playring_underruns(d->play),
                                .ready_ms = playqueue_ready_ms(d->queue),
+                               .fresh_ms = playqueue_fresh_ms(d->queue),
                                .period_ms = period_ms,
                                .now_ns = clock_ns()};
 

@@ -491,6 +491,22 @@ double playqueue_ready_ms(struct playqueue *q)
     return ms;
 }
 
+double playqueue_fresh_ms(struct playqueue *q)
+{
+    uint32_t generation = playring_generation(q->ring);
+    const struct item *it;
+    double ms = -1;
+
+    pthread_mutex_lock(&q->lock);
+    for (it = q->first; it != NULL; it = it->next)
+        if (!it->ended && !playring_older(it->generation, generation))
+            break;
+    if (it != NULL && !it->complete && it->base + it->made == 0 && it->rate_hz > 0)
+        ms = (double)it->length * 1000 / it->rate_hz;
+    pthread_mutex_unlock(&q->lock);
+    return ms;
+}
+
 /* With the lock: back to what was played of the item. */
 static int rewind_item(struct playqueue *q, struct item *it)
 {

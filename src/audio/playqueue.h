@@ -36,6 +36,9 @@ void playqueue_feed(struct playqueue *q, size_t ahead);
  * there is no such item or nothing more comes for it. */
 double playqueue_ready_ms(struct playqueue *q);
 
+/* Worker. The same of the item that is next, where nothing of it was fed yet and more may come. */
+double playqueue_fresh_ms(struct playqueue *q);
+
 /* Worker. Takes the ring's events and closes the items that were flushed. True when there is
  * something new for playqueue_poll; it gets the number *news, which rises. */
 bool playqueue_settle(struct playqueue *q, uint64_t *news);

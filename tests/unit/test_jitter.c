@@ -8,12 +8,32 @@
 
 #include "audio/jitter.h"
 
-#define SECOND (int64_t)1000000000
+#define MS     (int64_t)1000000
+#define SECOND (1000 * MS)
 
 static bool step(struct jitter *j, uint64_t dry, double ready_ms, int64_t now_ns)
 {
-    return jitter_step(j, &(struct jitter_look){
-                              .dry = dry, .ready_ms = ready_ms, .period_ms = 10, .now_ns = now_ns});
+    return jitter_step(
+        j,
+        &(struct jitter_look){
+            .dry = dry, .ready_ms = ready_ms, .fresh_ms = -1, .period_ms = 10, .now_ns = now_ns});
+}
+
+/* An item is to begin, of which so much is there. */
+static bool may_begin(struct jitter *j, uint64_t dry, double fresh_ms, int64_t now_ns)
+{
+    return jitter_step(
+        j,
+        &(struct jitter_look){
+            .dry = dry, .ready_ms = -1, .fresh_ms = fresh_ms, .period_ms = 10, .now_ns = now_ns});
+}
+
+/* The source of an item was late by so many ms. */
+static int64_t late_by(struct jitter *j, uint64_t dry, int ms, int64_t now)
+{
+    step(j, dry, 0, now);
+    step(j, dry, 100, now += ms * MS);
+    return now + step(j, dry, 500, now);
 }
 
 static void nothing_is_waited_for_without_trouble(void **state)
@@ -88,6 +108,65 @@ static void a_source_that_says_no_more_is_not_waited_for_for_ever(void **state)
     assert_true(step(&j, 1, 20, now += SECOND / 10));
 }
 
+static void items_begin_at_once_while_no_source_was_late(void **state)
+{
+    struct jitter j = {0};
+
+    (void)state;
+    assert_true(may_begin(&j, 0, 0, SECOND));
+    assert_true(may_begin(&j, 0, 20, SECOND));
+}
+
+static void after_a_source_that_was_a_little_late_items_begin_later_by_that(void **state)
+{
+    struct jitter j = {0};
+    int64_t now = late_by(&j, 1, 20, SECOND);
+
+    (void)state;
+    assert_false(may_begin(&j, 1, 100, now += SECOND));
+    assert_false(may_begin(&j, 1, 100, now + 29 * MS));
+    assert_true(may_begin(&j, 1, 100, now + 30 * MS));
+    /* The next one too, counted from its own first speech. */
+    assert_true(may_begin(&j, 1, -1, now += SECOND));
+    assert_false(may_begin(&j, 1, 100, now));
+    assert_true(may_begin(&j, 1, 100, now + 30 * MS));
+}
+
+static void who_sends_faster_than_it_is_heard_is_not_waited_for(void **state)
+{
+    struct jitter j = {0};
+    int64_t now = late_by(&j, 1, 20, SECOND);
+
+    (void)state;
+    assert_false(may_begin(&j, 1, 399, now));
+    assert_true(may_begin(&j, 1, 400, now));
+}
+
+static void a_source_that_thinks_makes_nothing_begin_later(void **state)
+{
+    struct jitter j = {0};
+    int64_t now = late_by(&j, 1, 300, SECOND);
+
+    (void)state;
+    assert_true(may_begin(&j, 1, 20, now));
+}
+
+static void the_later_beginning_has_a_bound_and_is_given_up_in_peace(void **state)
+{
+    struct jitter j = {0};
+    int64_t now = SECOND;
+
+    (void)state;
+    for (uint64_t dry = 1; dry <= 10; dry++)
+        now = late_by(&j, dry, 90, now + SECOND);
+    assert_false(may_begin(&j, 10, 20, now));
+    assert_false(may_begin(&j, 10, 20, now + (JITTER_SHORT_MS - 1) * MS));
+    assert_true(may_begin(&j, 10, 20, now + JITTER_SHORT_MS * MS));
+    for (int i = 0; i < 3600; i++)
+        may_begin(&j, 10, -1, now += SECOND);
+    assert_true(may_begin(&j, 10, 20, now));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +174,11 @@ int main(void)
         cmocka_unit_test(a_late_worker_keeps_more_ahead_and_less_again_in_peace),
         cmocka_unit_test(a_slow_source_is_waited_for_a_little_longer_each_time),
         cmocka_unit_test(a_source_that_says_no_more_is_not_waited_for_for_ever),
+        cmocka_unit_test(items_begin_at_once_while_no_source_was_late),
+        cmocka_unit_test(after_a_source_that_was_a_little_late_items_begin_later_by_that),
+        cmocka_unit_test(who_sends_faster_than_it_is_heard_is_not_waited_for),
+        cmocka_unit_test(a_source_that_thinks_makes_nothing_begin_later),
+        cmocka_unit_test(the_later_beginning_has_a_bound_and_is_given_up_in_peace),
     };
 
     return cmocka_run_group_tests_name("jitter", tests, NULL, NULL);
