@@ -385,6 +385,7 @@ static int gemini_commit(struct wire *w)
 
 static int gemini_finish(struct wire *w)
 {
+    w->finished = true;
     if (!w->manual)
         return say(w, "{\"realtimeInput\":{\"audioStreamEnd\":true}}");
     return w->active ? end_activity(w) : 0;

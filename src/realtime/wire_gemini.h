@@ -43,6 +43,7 @@ struct wire {
     bool active;      /* after activityStart */
     bool started;     /* the setup was sent */
     bool ready;       /* ... and accepted */
+    bool finished;    /* no more audio comes */
     bool seed;        /* the session waits for what was said before it began */
     bool due;         /* the model will answer without being asked: it was asked, or a turn ended */
     bool heard_audio; /* audio was sent since the last turn ended */

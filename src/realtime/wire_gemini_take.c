@@ -76,6 +76,22 @@ static void tell_heard(struct wire *w)
               (struct wire_event){.type = WIRE_HEARD, .item = t->id, .text = buf_str(&t->words)});
 }
 
+/* A translation has neither turns nor replies: what comes is told as it comes. */
+static bool streams(const struct wire *w)
+{
+    return w->parts.config.task == BACKEND_TRANSLATE;
+}
+
+static void stream_content(struct wire *w, const cJSON *content)
+{
+    const char *heard = wire_text(json_get(content, "inputTranscription"), "text");
+
+    if (heard[0] != '\0')
+        wire_emit(&w->parts, (struct wire_event){.type = WIRE_HEARD_PART, .text = heard});
+    if (w->finished && json_bool(content, "turnComplete", false))
+        wire_emit(&w->parts, (struct wire_event){.type = WIRE_ENDED});
+}
+
 /* The next piece of the user's words; interim: all of them so far, as a guess that is replaced. */
 static int take_words(struct wire *w, const cJSON *transcription, bool interim)
 {
@@ -128,7 +144,7 @@ static void begin_reply(struct wire *w)
 {
     struct gemini_reply *r = &w->reply;
 
-    if (r->open)
+    if (r->open || streams(w))
         return;
     /* What the model answers to without having been asked in writing is what it heard. */
     if (!w->due && w->heard_audio)
@@ -291,20 +307,36 @@ static void take_turn_complete(struct wire *w, const cJSON *content)
     w->cut = w->produced = w->reply.closing = false;
 }
 
+static int take_heard(struct wire *w, const cJSON *content)
+{
+    const cJSON *heard = json_get(content, "inputTranscription");
+    int rc = take_words(w, json_get(content, "interimInputTranscription"), true);
+
+    if (rc == 0)
+        rc = take_words(w, heard, false);
+    if (w->parts.config.task == BACKEND_TRANSCRIBE && json_bool(heard, "finished", false))
+        settle_turn(w);
+    return rc;
+}
+
+static int take_said(struct wire *w, const cJSON *content)
+{
+    int rc = take_model_turn(w, json_get(content, "modelTurn"));
+
+    take_reply_text(w, GEMINI_TRANSCRIPT,
+                    wire_text(json_get(content, "outputTranscription"), "text"));
+    return rc;
+}
+
 static int take_content(struct wire *w, const cJSON *content)
 {
-    int rc = take_words(w, json_get(content, "interimInputTranscription"), true), more;
+    int rc = streams(w) ? 0 : take_heard(w, content);
 
-    more = take_words(w, json_get(content, "inputTranscription"), false);
-    rc = rc == 0 ? more : rc;
-    if (w->parts.config.task == BACKEND_TRANSCRIBE &&
-        json_bool(json_get(content, "inputTranscription"), "finished", false))
-        settle_turn(w);
-    if (w->parts.config.task != BACKEND_TRANSCRIBE) {
-        more = take_model_turn(w, json_get(content, "modelTurn"));
-        rc = rc == 0 ? more : rc;
-        take_reply_text(w, GEMINI_TRANSCRIPT,
-                        wire_text(json_get(content, "outputTranscription"), "text"));
+    if (rc == 0 && w->parts.config.task != BACKEND_TRANSCRIBE)
+        rc = take_said(w, content);
+    if (streams(w)) {
+        stream_content(w, content);
+        return rc;
     }
     if (json_bool(content, "interrupted", false))
         take_interrupted(w);

@@ -442,6 +442,24 @@ static void each_utterance_of_a_transcription_is_told(void **state)
     fake_wire_close(&f);
 }
 
+static void a_translation_is_a_stream(void **state)
+{
+    struct fake_wire f = {0};
+
+    (void)state;
+    open_ready(&f, BACKEND_TRANSLATE);
+    expect_content(&f, "\"interimInputTranscription\":{\"text\":\"o\"}", "");
+    expect_content(&f, HEARD("one"), "heard_part 'one'\n");
+    expect_content(&f, SPOKEN("AQD//wIA") "," SAID("uno"),
+                   "reply_audio 3@24000 first 1\nreply_text 'uno'\n");
+    expect_content(&f, GENERATED "," COMPLETE, "");
+    expect_content(&f, "\"interrupted\":true", "");
+    expect_content(&f, SAID(" dos"), "reply_text ' dos'\n");
+    wire_gemini.finish(f.wire);
+    expect_content(&f, COMPLETE, "ended\n");
+    fake_wire_close(&f);
+}
+
 static void a_reply_that_is_broken_off_says_why(void **state)
 {
     struct fake_wire f = {0};
@@ -626,6 +644,7 @@ int main(void)
         cmocka_unit_test(an_unheard_turn_that_is_answered_was_one),
         cmocka_unit_test(speech_is_told_where_the_service_tells_it),
         cmocka_unit_test(each_utterance_of_a_transcription_is_told),
+        cmocka_unit_test(a_translation_is_a_stream),
         cmocka_unit_test(a_reply_that_is_broken_off_says_why),
         cmocka_unit_test(what_a_turn_costs_is_told),
         cmocka_unit_test(tools_that_are_called_do_not_exist),
