@@ -37,7 +37,8 @@ struct chat {
     bool is_over;
     bool remote; /* the model is somewhere else */
     bool ready;
-    bool asked; /* a line was sent and its reply has not begun */
+    bool asked; /* a line was sent and has not become a turn */
+    bool due;   /* ... and its reply has not begun */
     int signum;
     struct err fatal;
 };
@@ -50,7 +51,7 @@ static void leave(struct chat *c)
 /* Input that ended in a pipe leaves once what was written in it is answered. */
 static void maybe_leave(struct chat *c)
 {
-    if (c->keys_ended && (c->terminal || (!c->asked && !session_replying(c->session))))
+    if (c->keys_ended && (c->terminal || (!c->due && !session_replying(c->session))))
         leave(c);
 }
 
@@ -82,7 +83,7 @@ static void on_line(struct chat *c, char *text)
     } else if (slash_is_setting(text)) {
         change_setting(c, text);
     } else {
-        c->asked = session_text(c->session, text + (text[0] == '/')) == 0;
+        c->asked = c->due = session_text(c->session, text + (text[0] == '/')) == 0;
         if (!c->asked)
             log_error(c->app->log, "out of memory: what you wrote is lost");
     }
@@ -280,6 +281,7 @@ static void on_spent(void *user, const struct err *why)
 /* Nothing is owed to the last line any more. */
 static void go_on(struct chat *c)
 {
+    c->due = c->asked;
     if (c->is_over) {
         leave(c);
         return;
@@ -303,6 +305,7 @@ static void on_session(void *user, const struct session_event *ev)
     case SESSION_REPLY_TEXT:
     case SESSION_REPLY_SOUND:
         budget_alive(&c->budget);
+        c->due = c->asked;
         break;
     case SESSION_READY:
         greet(c);
@@ -322,6 +325,8 @@ static void on_session(void *user, const struct session_event *ev)
         if (ev->fatal) {
             c->fatal = *ev->error;
             leave(c);
+        } else if (!c->asked) { /* the turn in hand failed */
+            go_on(c);
         }
         break;
     case SESSION_NOTICE:
