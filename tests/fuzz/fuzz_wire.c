@@ -140,18 +140,19 @@ static void converse(const struct wire_ops *ops, struct wire *w, struct seen *se
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-    const struct backend_settings full = {.instructions = "be brief",
-                                          .voice = "cedar",
-                                          .effort = "low",
-                                          .eagerness = "high",
-                                          .noise = "near",
-                                          .language = "en",
-                                          .to = "es",
-                                          .delay = "low",
-                                          .speed = 1.1,
-                                          .retention = 0.5,
-                                          .max_tokens = 9,
-                                          .turns = BACKEND_TURNS_SEMANTIC};
+    const struct backend_settings full = {
+        .instructions = "be brief",
+        .voice = "cedar",
+        .effort = "low",
+        .eagerness = "high",
+        .noise = "near",
+        .language = "en",
+        .to = "es",
+        .delay = "low",
+        .speed = 1.1,
+        .retention = 0.5,
+        .max_tokens = 9,
+        .turns = n > 1 && (bytes[1] & 32) != 0 ? BACKEND_TURNS_CLIENT : BACKEND_TURNS_SEMANTIC};
     const struct backend_settings none = {0};
     struct seen seen = {0};
     struct wire_config config = {.send = check_sent, .event = check_event, .user = &seen};
