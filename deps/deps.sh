@@ -6,6 +6,8 @@
 #   deps.sh venv [REQUIREMENTS]
 #                     prints the Python of a virtual environment, that of the tests or one with the packages of another
 #                     list; makes it when it is not there
+#   deps.sh node      prints the folder with the Node.js packages that the tests talk with (tests/peers/package-lock.json);
+#                     fetches them when they are not there. Wants npm
 # CPU=native (default): for this machine's CPU. CPU=portable: for any CPU of its architecture (x86-64-v2, armv8-a).
 # Everything lies in ${XDG_CACHE_HOME:-~/.cache}/hullo: archives in downloads/, kept for the next time; a prefix
 # in deps/KEY, where the key covers the lock, these flags, the system and the CPU's features, so that a cache
@@ -270,6 +272,26 @@ venv() {
     echo "$environment/bin/python"
 }
 
+# Nothing of the packages is run on the way: no scripts of theirs, and their hashes are those of the lock.
+node() {
+    list=$here/../tests/peers
+    modules=$cache/node/$(digest "$list/package-lock.json" | cut -c 1-16)
+    if [ ! -e "$modules/complete" ]; then
+        rm -rf "$modules"
+        mkdir -p "$modules"
+        cp "$list/package.json" "$list/package-lock.json" "$modules/"
+        for try in 1 2 3; do
+            ! npm ci --prefix "$modules" --cache "$modules/.npm" --ignore-scripts --no-audit --no-fund \
+                --loglevel=error >&2 || break
+            [ $try != 3 ] || die "the packages of '$list/package-lock.json' could not be fetched: see above"
+            sleep $((try * 2))
+        done
+        rm -rf "$modules/.npm"
+        touch "$modules/complete"
+    fi
+    echo "$modules/node_modules"
+}
+
 # One at a time for each user, however many trees: the second waits and finds the work done.
 locked() {
     mkdir -p "$cache/deps"
@@ -317,8 +339,12 @@ venv)
     [ -n "${HULLO_DEPS_LOCKED-}" ] || locked "$@"
     venv "${2-}"
     ;;
+node)
+    [ -n "${HULLO_DEPS_LOCKED-}" ] || locked "$@"
+    node
+    ;;
 *)
-    say "usage: deps.sh prefix|install|bytes|venv [REQUIREMENTS]"
+    say "usage: deps.sh prefix|install|bytes|venv [REQUIREMENTS]|node"
     exit 2
     ;;
 esac
