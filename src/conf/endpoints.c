@@ -1,14 +1,13 @@
 #include "conf/endpoints.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "conf/address.h"
-#include "conf/near.h"
+#include "conf/endpoint_dialect.h"
 #include "conf/secret.h"
 
 #define ANY_KEY "HULLO_API_KEY"
@@ -31,62 +30,6 @@ struct endpoints {
 static int out_of_memory(struct err *e)
 {
     return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
-}
-
-/* --- dialects */
-
-static bool find_dialect(const struct endpoints_config *c, const char *name,
-                         struct endpoint_dialect *out)
-{
-    for (size_t i = 0; c->dialect(c->user, i, out); i++)
-        if (strcmp(out->name, name) == 0)
-            return true;
-    return false;
-}
-
-static bool begins_with(const char *name, const char *pattern)
-{
-    char whole[64];
-
-    return snprintf(whole, sizeof whole, "%s*", pattern) < (int)sizeof whole &&
-           fnmatch(whole, name, 0) == 0;
-}
-
-static bool dialect_of_model(const struct endpoints_config *c, const char *model,
-                             struct endpoint_dialect *out)
-{
-    for (size_t i = 0; model != NULL && c->dialect(c->user, i, out); i++)
-        for (const char *const *m = out->models; m != NULL && *m != NULL; m++)
-            if (begins_with(model, *m))
-                return true;
-    return false;
-}
-
-static int unknown_dialect(const struct endpoints_config *c, const char *name, const char *whose,
-                           struct err *e)
-{
-    struct near near = near_to(name);
-    struct endpoint_dialect d;
-    char hint[64], all[256] = "";
-    size_t n = 0;
-
-    for (size_t i = 0; c->dialect(c->user, i, &d) && n < sizeof all; i++) {
-        near_offer(&near, d.name);
-        n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", n > 0 ? ", " : "", d.name);
-    }
-    return err_set(e, STATUS_USAGE, -EINVAL, "%s: there is no dialect '%s'%s There are %s", whose,
-                   name, near.best != NULL ? near_hint(&near, hint, sizeof hint) : ".", all);
-}
-
-/* By its name, else by the model's, else the default. */
-static int choose_dialect(const struct endpoints_config *c, const char *name, const char *model,
-                          const char *whose, struct endpoint_dialect *out, struct err *e)
-{
-    if (name != NULL)
-        return find_dialect(c, name, out) ? 0 : unknown_dialect(c, name, whose, e);
-    if (!dialect_of_model(c, model, out))
-        (void)c->dialect(c->user, 0, out);
-    return 0;
 }
 
 /* --- which ones */
@@ -137,7 +80,7 @@ static int choose(struct choice *out, const struct endpoints_config *c, struct e
             return contradiction("--profile", e);
         out->count = 0;
     } else if (out->count == 0 && local == ORIGIN_NONE &&
-               dialect_of_model(c, options_text(o, OPT_MODEL), &d)) {
+               endpoint_dialect_of_model(c, options_text(o, OPT_MODEL), &d)) {
         *out = (struct choice){.single = true, .count = 1};
     }
     return 0;
@@ -268,8 +211,8 @@ static int make(struct endpoint *p, struct place *place, const struct endpoints_
                  options_has(o, OPT_URL)       ? "--url"
                  : options_has(o, OPT_DIALECT) ? "--dialect"
                                                : "--model");
-    rc = choose_dialect(c, s != NULL ? s->dialect : options_text(o, OPT_DIALECT), model_of(o, s),
-                        place->whose, &place->dialect, e);
+    rc = endpoint_dialect_choose(c, s != NULL ? s->dialect : options_text(o, OPT_DIALECT),
+                                 model_of(o, s), place->whose, &place->dialect, e);
     if (rc < 0)
         return rc;
     describe(p, place, o);

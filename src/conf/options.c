@@ -368,7 +368,7 @@ int options_offer(struct options *o, enum option_id id, const char *value,
                   enum option_origin origin, const char *from, struct err *e)
 {
     const char *text = value;
-    double number;
+    double number = 0;
     int rc = option_check(id, value, from, &number, e);
 
     if (rc == 0 && table[id].type == OPTION_FLAG)
