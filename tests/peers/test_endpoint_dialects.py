@@ -66,6 +66,15 @@ def test_the_beta_has_a_flat_session(endpoint):
         assert client.until("conversation.item.created")["item"]["content"][0]["type"] == "text"
 
 
+def test_hugging_face_detects_turns_and_tells_words_unasked(endpoint):
+    ep = endpoint(dialect="huggingface", transcripts=["so I said"])
+    with dial(ep) as client:
+        client.update(audio={"input": {"turn_detection": None}})
+        client.turn(marker(3))
+        client.until("conversation.item.input_audio_transcription.completed", transcript="so I said")
+        client.until("response.done") if "response.done" not in client.types() else None
+
+
 def test_hugging_face_has_the_code_in_the_type(endpoint):
     with dial(endpoint(dialect="huggingface")) as client:
         client.send("response.cancel")

@@ -1,5 +1,6 @@
 """The faults of the scripted endpoint: each happens, at its point, as often as it should and no more."""
 
+import contextlib
 import json
 import pathlib
 import socket
@@ -8,10 +9,9 @@ import sys
 import time
 
 import pytest
-from client import Client
+from client import Client, Socket
 from fake.realtime import ERRORS, Fault, bad, marker
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
-from websockets.sync.client import connect
 
 PROGRAM = pathlib.Path(__file__).resolve().parents[1] / "fake" / "realtime"
 
@@ -105,13 +105,10 @@ def test_half_open_swallows_everything_and_answers_no_ping(endpoint):
     ep = endpoint(faults=[Fault("hang", "received:input_audio_buffer.append", nth=2)])
     with Client(ep) as client:
         client.receive()
-        assert client.ws.ping().wait(1)
+        assert client.ws.pings(1)
         client.say(marker(1))
         ep.wait_for("fault")
-        pong = client.ws.ping()
-        with pytest.raises(TimeoutError):
-            client.receive(0.2)
-        assert not pong.wait(0.1)
+        assert not client.ws.pings(0.2) and not client.ws.messages
     assert len(ep.received("input_audio_buffer.append")) == 2
 
 
@@ -122,7 +119,7 @@ def test_silence_answers_pings_and_nothing_else(endpoint):
         create(client)
         with pytest.raises(TimeoutError):
             client.receive(0.2)
-        assert client.ws.ping().wait(1)
+        assert client.ws.pings(1)
 
 
 def test_who_is_not_read_backs_up(endpoint):
@@ -232,7 +229,7 @@ def test_it_is_a_program_too(tmp_path):
     log = tmp_path / "log"
     command = [sys.executable, PROGRAM, "--log", log, "--reply", "Paris.", "--key", ""]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
-        with connect(p.stdout.readline().strip()) as ws:
+        with contextlib.closing(Socket(p.stdout.readline().strip())) as ws:
             ws.send('{"type": "response.create"}')
             while json.loads(ws.recv(5))["type"] != "response.done":
                 pass
@@ -259,3 +256,14 @@ def test_the_log_has_a_line_for_each_entry(endpoint, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [e["type"] for e in lines] == [e.type for e in ep.events]
     assert {"accept", "request", "open", "session.created", "response.create", "end"} <= {e["type"] for e in lines}
+
+
+def test_an_answer_that_was_cut_is_no_answer(endpoint):
+    ep = endpoint(faults=[Fault("fin", "before:response.done", times=2)])
+    for _ in range(3):
+        with Client(ep) as client:
+            client.turn(marker(5))
+            with contextlib.suppress(ConnectionClosed):
+                client.until("response.done")
+    ep.wait_for("end", 3)
+    assert [a.status for a in ep.answers] == ["lost", "lost", "completed"] and ep.answered == [5]

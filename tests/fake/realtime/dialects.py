@@ -24,6 +24,8 @@ class Dialect:
     transcriber_in_url = False  # whether a transcription session names its model in the URL
     binary = binary_out = False  # whether messages may come, and are sent, as binary frames
     ends_on_bad_json = False
+    transcribes = False  # tells the user's words without being asked
+    always_detects = False  # has no turns but those that it detects itself, whatever turn_detection says
     names = {}  # GA event name: theirs
     input_hz = 24000
 
@@ -59,6 +61,7 @@ class ElevenLabs(Dialect):
     name = "elevenlabs"
     paths = {"/v1/convai/realtime": "voice"}
     headers = (("authorization", "Bearer {key}"), ("xi-api-key", "{key}"))
+    transcribes = True
 
 
 class Inworld(Dialect):
@@ -76,6 +79,7 @@ class Xai(Dialect):
     name = "xai"
     paths = {"/v1/realtime": "voice"}
     official = False
+    transcribes = True
 
     def trouble(self, event):
         audio = (event.get("session") or {}).get("audio") or {} if event.get("type") == "session.update" else {}
@@ -169,7 +173,7 @@ class Speaches(Beta):
     name = "speaches"
     paths = {"/v1/realtime": "voice"}
     headers = (("authorization", "Bearer {key}"), ("x-api-key", "{key}"))
-    transcriber_in_url = True
+    transcriber_in_url = transcribes = True
 
     def shows_key(self, key, headers, query):
         return super().shows_key(key, headers, query) or query.get("api_key") == key
@@ -178,7 +182,7 @@ class Speaches(Beta):
 class LocalAi(Dialect):
     name = "localai"
     paths = {"/v1/realtime": "voice"}
-    transcriber_in_url = True
+    transcriber_in_url = transcribes = True
 
 
 class HuggingFace(Dialect):
@@ -186,7 +190,7 @@ class HuggingFace(Dialect):
 
     name = "huggingface"
     paths = {"/v1/realtime": "voice"}
-    ends_on_bad_json = True
+    ends_on_bad_json = transcribes = always_detects = True
 
     def outgoing(self, event):
         if event["type"] == "conversation.item.done":

@@ -56,6 +56,7 @@ class Response:
                 await self.speak_all()
             await self.finish()
         finally:
+            self.answer.lost()
             self.over.set()
 
     async def speak_all(self):
@@ -157,8 +158,8 @@ class Response:
         done = self.shape(status, output=self.output, usage=self.reply.usage or self.usage())
         done["status_details"] = details
         self.session.ended(self)
-        await self.session.send({"type": "response.done", "response": done})
-        self.answer.status = status
+        with self.answer.told(status):
+            await self.session.send({"type": "response.done", "response": done})
 
     def usage(self):
         """One token for 100 ms of the user and for 50 ms of the assistant, and some for each word."""

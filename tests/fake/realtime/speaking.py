@@ -67,6 +67,12 @@ class Speaking:
     async def speak(self, reply, answer):
         if reply.silent:
             return
+        try:
+            await self.say(reply, answer)
+        finally:
+            answer.lost()
+
+    async def say(self, reply, answer):
         loop = asyncio.get_running_loop()
         begin = loop.time() + reply.first_ms / 1000
         for due, piece, words in reply.parts(answer.number, mute=reply.text_only):
@@ -80,8 +86,8 @@ class Speaking:
         if not self.stopped.is_set():
             for name, arguments in reply.calls:
                 await self.on_call(shapes.new_id("call"), name, arguments)
-        await self.on_end(answer, self.stopped.is_set(), bool(reply.calls))
-        answer.status = "cancelled" if self.stopped.is_set() else "completed"
+        with answer.told("cancelled" if self.stopped.is_set() else "completed"):
+            await self.on_end(answer, self.stopped.is_set(), bool(reply.calls))
 
     async def until(self, due):
         left = due - asyncio.get_running_loop().time()

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import dataclasses
 import functools
 import time
@@ -50,8 +51,22 @@ class Answer:
     connection: int
     id: str
     turns: list  # those that came since the last response of this connection; none: it was asked for without one
-    status: str = "in_progress"  # then what its response.done says
+    status: str = "in_progress"  # then what its response.done says; "lost": the connection ended before that was sent
     sent_ms: float = 0.0  # of audio
+
+    @contextlib.contextmanager
+    def told(self, status):
+        """While its end is sent: who gets it, finds it in here."""
+        self.status = status
+        try:
+            yield
+        except BaseException:
+            self.status = "lost"
+            raise
+
+    def lost(self):
+        if self.status == "in_progress":
+            self.status = "lost"
 
 
 class InputAudio:

@@ -23,6 +23,8 @@ class Voice:
         self.input = InputAudio(connection.endpoint.light)
         self.active = None  # the Response that runs
         self.settings["audio"]["input"]["format"]["rate"] = connection.dialect.input_hz
+        if connection.dialect.transcribes:
+            self.settings["audio"]["input"]["transcription"] = {"model": "whisper-1"}
         self.voice_used = False
         self.quiet_since = None  # ms of input at which the last reply ended
         self.unanswered = []  # turns since the last response
@@ -86,7 +88,10 @@ class Voice:
         if trouble:
             await self.refuse(event, *trouble)
             return
+        before = self.settings["audio"]["input"].get("turn_detection")
         shapes.merge(self.settings, changes)
+        if self.connection.dialect.always_detects and not self.settings["audio"]["input"].get("turn_detection"):
+            self.settings["audio"]["input"]["turn_detection"] = before
         shapes.fill_turn_detection(self.settings)
         self.apply()
         await self.send({"type": "session.updated", "session": self.settings})
