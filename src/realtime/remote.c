@@ -53,6 +53,22 @@ static void advance(struct remote *r)
 
 /* --- events of the wire */
 
+/* What was asked for and will not be: nobody should wonder why it does not help. */
+static void tell_lacks(struct remote *r)
+{
+    const struct place *p = &r->places[r->conn.place];
+    struct buf lacks = BUF_INIT, text = BUF_INIT;
+
+    if (r->config.task == BACKEND_CONVERSE && r->config.replay == NULL)
+        dialect_lacks(p->dialect, &r->for_wire, &lacks);
+    buf_addf(&text, "%s does not know %s: it goes without", p->dialect->info.title,
+             buf_str(&lacks));
+    if (lacks.len > 0)
+        remote_tell(r, (struct backend_event){.type = BACKEND_NOTICE, .text = buf_str(&text)});
+    buf_free(&lacks);
+    buf_free(&text);
+}
+
 /* "talks to 'gpt-realtime-2' at api.openai.com". */
 static void tell_ready(struct remote *r)
 {
@@ -74,6 +90,7 @@ static void tell_ready(struct remote *r)
         buf_adds(&text, ", as it was recorded");
     remote_tell(r, (struct backend_event){.type = BACKEND_READY, .text = buf_str(&text)});
     buf_free(&text);
+    tell_lacks(r);
 }
 
 static void on_error(struct remote *r, const struct wire_event *ev)
@@ -82,6 +99,8 @@ static void on_error(struct remote *r, const struct wire_event *ev)
 
     switch (ev->fault) {
     case WIRE_REFUSED:
+        if (strcmp(ev->text, "settings") == 0)
+            remote_tell(r, (struct backend_event){.type = BACKEND_NOTICE, .text = text});
         log_debug(r->config.log, "the endpoint has refused something: %s", text);
         break;
     case WIRE_ACTIVE:
@@ -517,7 +536,8 @@ static int remote_adjust(struct backend *b, const struct backend_settings *setti
     if (c->wire != NULL && c->started && c->ops->settings != NULL)
         rc = c->ops->settings(c->wire, &r->for_wire);
     else
-        r->wanted_anew = c->wire != NULL && c->started;
+        rc = c->wire != NULL && c->started;
+    r->wanted_anew = r->wanted_anew || rc > 0;
     if (rc < 0)
         remote_conn_fail(r, rc, "the settings cannot be sent");
     remote_settings_free(r->settings);

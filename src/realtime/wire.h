@@ -118,6 +118,7 @@ struct wire_ops {
     const struct wire_caps *(*caps)(const struct wire *w);
 
     int (*start)(struct wire *w); /* the first words on a new connection, with the settings */
+    /* 1: said, but only a new session can follow all of them (another voice). */
     int (*settings)(struct wire *w, const struct backend_settings *settings);
     int (*audio)(struct wire *w, const int16_t *x, size_t n);
     int (*activity)(struct wire *w, bool on); /* the user begins or ceases to speak, where we detect

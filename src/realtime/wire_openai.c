@@ -83,8 +83,12 @@ static int send_update(struct wire *w)
 
 static int send_settings(struct wire *w, const struct backend_settings *settings)
 {
+    const char *voice = openai_voice(w->parts.config.dialect, settings);
+    int rc;
+
     w->parts.config.settings = settings;
-    return send_update(w);
+    rc = send_update(w);
+    return rc == 0 && w->spoken && strcmp(voice != NULL ? voice : "", w->voice) != 0 ? 1 : rc;
 }
 
 static int send_bare(struct wire *w, const char *type)

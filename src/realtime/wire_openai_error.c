@@ -119,7 +119,12 @@ int openai_tell_error(struct wire_parts *p, const cJSON *m)
 
     ev.fault = openai_fault(p->config.dialect, error, &ev.ms, &e);
     ev.error = &e;
-    ev.text = is_about_settings(error) ? "settings" : "";
+    if (is_about_settings(error)) {
+        ev.text = "settings";
+        if (ev.fault == WIRE_REFUSED)
+            err_set(&e, STATUS_USAGE, -EINVAL, "'%s' refuses these settings, all of them: %s",
+                    p->config.dialect->info.title, wire_line(error, "message"));
+    }
     wire_emit(p, ev);
     return 0;
 }

@@ -131,7 +131,7 @@ static void converse(const struct wire_ops *ops, struct wire *w, struct seen *se
         size_t line = end != NULL ? (size_t)(end - bytes) : n;
         int rc = ops->take(w, (const char *)bytes, line);
         must(rc == 0 || rc == -EBADMSG || rc == -EMSGSIZE);
-        must(speak(ops, w, k++, settings) == 0);
+        must(speak(ops, w, k++, settings) >= 0);
         bytes += line + (end != NULL);
         n -= line + (end != NULL);
     }

@@ -578,6 +578,42 @@ static void other_settings_are_sent(void **state)
     assert_string_equal(scene_sent(st), "update");
 }
 
+static void settings_that_are_refused_or_not_known_there_are_told(void **state)
+{
+    struct scene *st = *state;
+
+    st->endpoints[0].dialect = "xai";
+    st->config.settings.effort = "low";
+    scene_open(st);
+    scene_ready(st);
+    assert_string_equal(scene_told(st), "ready notice");
+    scene_says(st, "{\"type\":\"error\",\"error\":{\"message\":\"no such voice\","
+                   "\"event_id\":\"settings\"}}");
+    assert_string_equal(scene_told(st), "notice");
+    scene_says(st, "{\"type\":\"error\",\"error\":{\"message\":\"too late\"}}");
+    assert_string_equal(scene_told(st), "");
+}
+
+static void another_voice_has_another_session(void **state)
+{
+    struct scene *st = *state;
+    struct backend_settings s = {.voice = "cedar"};
+    struct err e;
+
+    scene_open(st);
+    scene_ready(st);
+    OPS(st)->send_text(st->backend, "one");
+    scene_reply(st, "r1");
+    scene_audio(st, "r1", "i1", 100);
+    scene_done(st, "r1", "completed");
+    assert_int_equal(OPS(st)->adjust(st->backend, &s, &e), 0);
+    scene_pass(st, 1000);
+    assert_int_equal(fake_transport_lines(st->net), 2);
+    assert_int_equal(OPS(st)->adjust(st->backend, &s, &e), 0);
+    scene_pass(st, 1000);
+    assert_int_equal(fake_transport_lines(st->net), 2);
+}
+
 static void forgetting_begins_a_session_without_memory(void **state)
 {
     struct scene *st = *state;
@@ -677,6 +713,8 @@ int main(void)
         T(a_wrong_key_is_final),
         T(backpressure_keeps_the_audio),
         T(other_settings_are_sent),
+        T(settings_that_are_refused_or_not_known_there_are_told),
+        T(another_voice_has_another_session),
         T(forgetting_begins_a_session_without_memory),
         T(forgetting_nothing_keeps_the_connection),
         T(a_handler_may_call_the_backend),

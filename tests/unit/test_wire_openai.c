@@ -160,10 +160,14 @@ static void the_voice_is_not_touched_once_audio_has_come(void **state)
     assert_int_equal(fake_wire_take(&f, "{\"type\":\"response.output_audio.delta\","
                                         "\"delta\":\"AAA=\"}"),
                      0);
-    other.voice = "cedar";
     other.speed = 1;
     assert_int_equal(f.ops->settings(f.wire, &other), 0);
     assert_null(strstr(fake_wire_sent(&f), "\"voice\""));
+    other.voice = "cedar";
+    assert_int_equal(f.ops->settings(f.wire, &other), 1);
+    assert_null(strstr(fake_wire_sent(&f), "\"voice\""));
+    other.voice = NULL; /* the dialect's, which is the one in use */
+    assert_int_equal(f.ops->settings(f.wire, &other), 0);
     fake_wire_close(&f);
 }
 
@@ -430,6 +434,7 @@ static void a_refusal_of_settings_is_told_apart(void **state)
                 "{\"type\":\"error\",\"error\":{\"message\":\"no\",\"param\":"
                 "\"session.audio.output.voice\",\"event_id\":null}}",
                 "error 'settings' refused -1 ms\n");
+    assert_string_equal(f.error.text, "'OpenAI' refuses these settings, all of them: no");
     expect_told(&f, "{\"type\":\"error\",\"error\":{\"message\":\"no\",\"param\":\"sessions\"}}",
                 "error refused -1 ms\n");
     fake_wire_close(&f);
