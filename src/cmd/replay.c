@@ -169,8 +169,8 @@ const struct command command_replay = {
     .summary = "play a recorded session back, offline",
     .operands = "FILE",
     .about = "Plays what --record wrote through the same code, in its own time and without\n"
-             "a network: what the endpoint sent comes again, and is shown and heard. Audio that\n"
-             "was not recorded is silence. --audio null plays it to nobody.",
+             "a network: what the endpoint sent comes again, is shown and heard. Audio that was\n"
+             "not recorded is silence. --audio null plays it to nobody.",
     .options = options,
     .run = run,
 };

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COMMANDS = ["chat", "ask", "transcribe", "translate", "models", "devices", "doctor"]
+COMMANDS = ["chat", "ask", "transcribe", "translate", "replay", "models", "devices", "doctor"]
 ALWAYS = {"help", "version", "quiet", "verbose"}
 
 
