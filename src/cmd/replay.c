@@ -168,9 +168,9 @@ const struct command command_replay = {
     .name = "replay",
     .summary = "play a recorded session back, offline",
     .operands = "FILE",
-    .about = "Plays what --record wrote through the same code, in its own time and without\n"
-             "a network: what the endpoint sent comes again, is shown and heard. Audio that was\n"
-             "not recorded is silence. --audio null plays it to nobody.",
+    .about = "Plays what --record wrote through the same code, in its own time and\n"
+             "without a network: what the endpoint sent comes again, is shown and heard. Audio\n"
+             "that was not recorded is silence. --audio null plays it to nobody.",
     .options = options,
     .run = run,
 };
