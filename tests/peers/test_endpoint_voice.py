@@ -6,7 +6,7 @@ import socket
 
 import pytest
 from client import Client
-from fake.realtime import Reply, find, marker
+from fake.realtime import Reply, by_marker, find, marker
 
 
 @pytest.fixture
@@ -58,6 +58,26 @@ def test_speech_while_a_reply_streams_cancels_it(talk):
         first = client.until("response.done")["response"]
         assert (first["status"], first["status_details"]["reason"]) == ("cancelled", "turn_detected")
         assert client.until("response.created")["response"]["id"] != first["id"]
+
+
+def test_what_is_under_way_still_comes_after_a_cancel(talk):
+    ep, client = talk(replies=[Reply(pace=1, frames=12, late=3)])
+    with client:
+        client.send("response.create")
+        client.until("response.output_audio.delta")
+        client.send("response.cancel")
+        client.until("response.done")
+    assert client.types().count("response.output_audio.delta") >= 4
+    assert ep.answers[0].status == "cancelled"
+
+
+def test_a_reply_can_speak_the_number_that_it_answers(talk):
+    _, client = talk(replies=by_marker(frames=1))
+    with client:
+        for number in (41, 40):
+            client.turn(marker(number))
+            client.until("response.done")
+    assert [m.number for m in find(client.sound())] == [41, 40]
 
 
 def test_commit_and_response_create_when_turn_detection_is_off(talk):

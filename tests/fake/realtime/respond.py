@@ -93,12 +93,14 @@ class Response:
 
     async def deltas(self, reply, where):
         kind = self.session.settings["audio"]["output"]["format"]["type"]
-        start, said, sent = asyncio.get_running_loop().time(), "", 0
+        start, said, sent, late = asyncio.get_running_loop().time(), "", 0, reply.late
         text = "response.output_text.delta" if self.text_only else "response.output_audio_transcript.delta"
         for due, piece, words in reply.parts(self.count, mute=self.text_only):
             data = base64.b64encode(vad.encode(resampled(piece, 24000 if kind == "audio/pcm" else 8000), kind)).decode()
             if await self.until(start + due):
-                break
+                late -= 1
+                if late < 0:
+                    break
             for word in words:
                 said += word
                 self.words_out += 1

@@ -24,6 +24,7 @@ class Reply:
     first_ms: float = 0.0  # from response.created to the first delta
     chunk_ms: float = 100.0
     jitter_ms: float = 0.0  # a chunk comes up to that much later
+    late: int = 0  # so many chunks still come after the reply was stopped, as what was under way does
     stalls: tuple = ()  # of (ms of audio, ms): at that place nothing comes for so long
     seed: int = 1
     calls: tuple = ()  # of (name, arguments as JSON text): functions that are called instead of speaking
@@ -64,6 +65,15 @@ class Reply:
             due = (k * self.chunk_ms / self.pace if self.pace else 0.0) + pause
             out.append((due + (rng.random() * self.jitter_ms if k else 0.0)) / 1000)
         return out
+
+
+def by_marker(**fields):
+    """For Script.replies: the reply speaks the number that the turn did, so that a listener knows what is answered.
+    Takes 15 ms for each second of the turn."""
+    def reply(turn):
+        number = turn.numbers[-1] if turn and turn.numbers else tones.HIGHEST
+        return Reply(text=f"This answers {number}.", number=number, **fields)
+    return reply
 
 
 @dataclasses.dataclass
