@@ -319,23 +319,21 @@ static void drop(struct endpoints *p, size_t i)
     memmove(&p->places[i], &p->places[i + 1], (p->count - i) * sizeof *p->places);
 }
 
-/* Reads keys with `from`; who has none is left out, unless nobody is left. */
+/* Reads keys from the environment, or from elsewhere. Who has none is left out, unless nobody would
+ * be left: then that is the error. */
 static int read_keys(struct endpoints *p, bool environment, struct err *e)
 {
-    struct err why = {0}, first = {0};
-
     for (size_t i = 0; i < p->count;) {
         struct place *place = &p->places[i];
+        struct err why = {0};
         int rc = environment ? key_from_env(place, p->config, &p->list[i], &why)
                              : key_from_elsewhere(place, &why);
         if (rc == 0) {
             i++;
             continue;
         }
-        if (first.status == STATUS_DONE)
-            first = why;
         if (p->count == 1 || rc == -ENOMEM) {
-            *e = rc == -ENOMEM ? why : first;
+            *e = why;
             return rc;
         }
         log_warn(p->config->log, "%s; it is left out", why.text);

@@ -302,9 +302,7 @@ static void nothing_is_expanded(void **state)
 static void what_is_not_text_is_refused(void **state)
 {
     static const char *const bad[] = {"voice = \x1b[31m", "voice = \xff", "voice = \"\x7f\"",
-                                      "\xc2\x9b",
-                                      "\x7f"
-                                      "ELF"};
+                                      "\xc2\x9b", "\177ELF"};
     struct config *c;
     struct err e = {0};
     char *big;
