@@ -18,8 +18,12 @@ bench: $(DUPLEX_PROGRAMS)
 bench-duplex: $(BUILD)/hullo $(DUPLEX_PROGRAMS) $(DUPLEX_ROOM) ## measure barge-in and echo, in many rooms (BENCH_HOURS=8: longer)
 	@HULLO=$(abspath $(BUILD)/hullo) HULLO_SHARE=$(CURDIR)/share BUILD=$(abspath $(BUILD)) \
 		$(PYTHON) tests/bench/bench_duplex.py
+bench-endpoint: $(BUILD)/hullo $(BUILD)/bench/bench_sessions $(DUPLEX_ROOM) ## measure what hullo adds to a realtime endpoint, and what becomes of broken links
+	@$(MAKE) -s LOCAL=0 BUILD=$(abspath $(BUILD))/nolocal all
+	@python=$$(sh deps/deps.sh venv) && HULLO=$(abspath $(BUILD)/hullo) HULLO_NOLOCAL=$(abspath $(BUILD))/nolocal/hullo \
+		HULLO_SHARE=$(CURDIR)/share BUILD=$(abspath $(BUILD)) $$python tests/bench/bench_endpoint.py
 TEST_PROGRAMS += $(if $(filter-out Darwin,$(OS)),$(BUILD)/bench/duplex_replay)
-.PHONY: bench-duplex
+.PHONY: bench-duplex bench-endpoint
 .SECONDARY: $(patsubst %,$(BUILD)/tests/bench/%.o,$(DUPLEX_RUN) $(DUPLEX_PEERS) $(DUPLEX_REPLAY))
 -include $(patsubst %,$(BUILD)/tests/bench/%.d,$(DUPLEX_RUN) $(DUPLEX_PEERS) $(DUPLEX_REPLAY))
 

@@ -25,6 +25,7 @@ import math
 import os
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "room")]
 
+import bench_link  # noqa: E402
 import speech  # noqa: E402
 from fake.realtime import Endpoint, Reply, marker  # noqa: E402
 from measure import BUILD, HULLO, emit, load, quantile  # noqa: E402
@@ -265,6 +267,13 @@ def voices(folder):
     return real or [item[0] for item in speech.synthetic(texts, folder)]
 
 
+def part_sessions(count, seconds):
+    """Many sessions in one process: a program of its own, with its server in another process."""
+    program = BUILD / "bench" / "bench_sessions"
+    done = subprocess.run([program, str(count), str(seconds)], capture_output=True, text=True, timeout=seconds + 60)
+    return json.loads(done.stdout)
+
+
 # --- together
 
 
@@ -274,7 +283,9 @@ def main():
     parser.add_argument("--starts", type=int, default=20)
     parser.add_argument("--barges", type=int, default=12)
     parser.add_argument("--call", type=int, default=30, metavar="SECONDS")
-    parser.add_argument("--only", default="wire,plain,start,barge,call", metavar="PART,...")
+    parser.add_argument("--sessions", type=int, default=100)
+    parser.add_argument("--cuts", type=int, default=200)
+    parser.add_argument("--only", default="wire,plain,start,barge,call,sessions,cuts", metavar="PART,...")
     args = parser.parse_args()
     before = load()
     result = {}
@@ -286,11 +297,17 @@ def main():
             elif part == "plain":
                 result["wire_in_real_time"] = part_wire(folder, args.turns, PLAIN)
             elif part == "start":
-                result["start"] = (part_start(folder, args.starts))
+                result["start"] = part_start(folder, args.starts)
             elif part == "barge":
-                result["barge"] = (part_barge(folder, args.barges, voices(folder)))
+                result["barge"] = part_barge(folder, args.barges, voices(folder))
             elif part == "call":
                 result["call"] = part_call(folder, args.call)
+            elif part == "sessions":
+                result["sessions"] = part_sessions(args.sessions, 15)
+            elif part == "cuts":
+                result["cuts"] = bench_link.many(folder, args.cuts)
+            else:
+                sys.exit("no part '%s'" % part)
     emit("endpoint", before, **result)
 
 
