@@ -100,6 +100,25 @@ static void attempt_failed(struct link *l, size_t place, const struct ws_closed 
     plan(l);
 }
 
+static void bar(struct link *l, size_t place, double wait_ms)
+{
+    if (wait_ms > 0)
+        places_bar(l->places, place,
+                   link_now_ms(l) + (wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS));
+}
+
+static void judge(struct link *l, size_t place, const struct ws_closed *how, struct err *why)
+{
+    struct link_verdict v = {.why = why};
+
+    if (how->end != WS_CLOSED || l->config.judge == NULL)
+        return;
+    l->config.judge(l->config.user, place, how->code, how->reason, &v);
+    bar(l, place, v.wait_ms);
+    if (v.final)
+        places_remove(l->places, place);
+}
+
 static void in_use_broke(struct link *l, size_t place, bool worked, const struct ws_closed *how)
 {
     log_debug(l->config.log, "the connection to '%s' is lost: %s", l->config.places[place].name,
@@ -184,6 +203,8 @@ static void on_closed(void *user, const struct ws_closed *closed)
         why = *how.error;
     how.error = &why;
     link_drop(line);
+    if (role == IN_USE || role == SECOND)
+        judge(l, place, &how, &why);
     if (role == IN_USE) {
         in_use_broke(l, place, worked(l, since), &how);
     } else if (role == SECOND) {
@@ -445,9 +466,7 @@ void link_fail(struct link *l, const struct err *why, bool final, double wait_ms
     l->failed_at = l->in_use->place;
     l->failed_worked = worked(l, l->in_use->since);
     l->failure = *why;
-    if (wait_ms > 0)
-        places_bar(l->places, l->failed_at,
-                   link_now_ms(l) + (wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS));
+    bar(l, l->failed_at, wait_ms);
     if (final)
         places_remove(l->places, l->failed_at);
     link_leave(l->in_use);

@@ -69,6 +69,13 @@ struct link_event {
     const struct err *error;
 };
 
+/* What a server's close means beyond its code, which who speaks with it can tell. */
+struct link_verdict {
+    bool final;      /* its place is out */
+    double wait_ms;  /* not there again before that time; 0: at once */
+    struct err *why; /* for people; to be replaced by something better */
+};
+
 struct link_config {
     uv_loop_t *loop;
     const struct log *log;
@@ -78,6 +85,8 @@ struct link_config {
     size_t place_count;
     uint64_t seed; /* of the jitter; tests want the same one */
     void (*event)(void *user, const struct link_event *ev);
+    /* The server has closed the connection in use, or the second one. NULL: the code says all. */
+    void (*judge)(void *user, size_t place, int code, const char *reason, struct link_verdict *v);
     void (*freed)(void *user); /* after link_close, when nothing that was borrowed is used any more;
                                   NULL: nobody wants to know */
     void *user;

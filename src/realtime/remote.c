@@ -7,14 +7,16 @@
 
 #include "conf/endpoint.h"
 #include "realtime/remote_parts.h"
+#include "realtime/wire_parts.h"
 #include "util/clock.h"
 
-#define TICK_MS   100
-#define BAD_MAX   20                  /* messages in a row that make no sense */
-#define TALK_NS   (int64_t)1500000000 /* so long after its last sample the microphone is in use */
-#define STAYS_NS  (int64_t)5000000000 /* a connection that lasts is one that people are told of */
-#define SLOW_NS   (int64_t)2000000000 /* a server that says nothing at the beginning is ready */
-#define FINISH_NS (int64_t)5000000000 /* ... and one that says nothing at the end has finished */
+#define TICK_MS    100
+#define BAD_MAX    20                  /* messages in a row that make no sense */
+#define LIMITED_MS 1000                /* who is told to come later without being told when */
+#define TALK_NS    (int64_t)1500000000 /* so long after its last sample the microphone is in use */
+#define STAYS_NS   (int64_t)5000000000 /* a connection that lasts is one that people are told of */
+#define SLOW_NS    (int64_t)2000000000 /* a server that says nothing at the beginning is ready */
+#define FINISH_NS  (int64_t)5000000000 /* ... and one that says nothing at the end has finished */
 
 void remote_tell(struct remote *r, struct backend_event ev)
 {
@@ -314,6 +316,20 @@ static void on_open(struct remote *r, const struct link_event *ev)
     if (!ev->again)
         tell_connected(r);
     advance(r);
+}
+
+static void on_judge(void *user, size_t place, int code, const char *reason, struct link_verdict *v)
+{
+    struct remote *r = user;
+    const struct dialect *d = r->places[place].dialect;
+    const struct wire_ops *ops = d->wire[r->config.task];
+    enum wire_fault fault = ops->closed != NULL ? ops->closed(code, reason) : WIRE_SERVER;
+
+    if (fault == WIRE_SERVER)
+        return;
+    wire_say_fault(v->why, d, fault, reason);
+    v->final = fault == WIRE_FORBIDDEN || fault == WIRE_SPENT || fault == WIRE_WRONG;
+    v->wait_ms = fault == WIRE_LIMITED ? LIMITED_MS : 0;
 }
 
 static void on_link(void *user, const struct link_event *ev)
@@ -691,6 +707,7 @@ static int open_link(struct remote *r, struct err *e)
                                  .place_count = r->place_count,
                                  .seed = (uint64_t)clock_ns(),
                                  .event = on_link,
+                                 .judge = on_judge,
                                  .freed = on_link_freed,
                                  .user = r};
     int rc;

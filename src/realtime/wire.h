@@ -134,6 +134,10 @@ struct wire_ops {
     int (*finish)(struct wire *w); /* no more audio comes: what is still due may follow, then ENDED;
                                       NULL: nothing to be said */
 
+    /* What it means that the server has closed the connection with this code and reason (cleaned);
+     * WIRE_SERVER: nothing but that it is over. NULL: it always means that. */
+    enum wire_fault (*closed)(int code, const char *reason);
+
     /* A message of the server's. 0, -EBADMSG (not a JSON object, or one that makes no sense; no
      * event), -EMSGSIZE (beyond the limits of util/json.h). */
     int (*take)(struct wire *w, const char *bytes, size_t n);

@@ -416,6 +416,35 @@ int gemini_refuse_calls(struct wire *w, const cJSON *calls)
     return n > 0 ? wire_send_out(&w->parts) : 0;
 }
 
+/* --- the end */
+
+/* The protocol has hardly any messages for errors: a connection is closed, and why stands in the
+ * reason, while the codes are used for many things. */
+static enum wire_fault gemini_closed(int code, const char *reason)
+{
+    static const struct {
+        const char *words;
+        enum wire_fault fault;
+    } known[] = {{"API key", WIRE_FORBIDDEN},
+                 {"API_KEY", WIRE_FORBIDDEN},
+                 {"unregistered callers", WIRE_FORBIDDEN},
+                 {"permission", WIRE_FORBIDDEN},
+                 {"quota", WIRE_SPENT},
+                 {"billing", WIRE_SPENT},
+                 {"credits", WIRE_SPENT},
+                 {"is not found", WIRE_WRONG},
+                 {"not supported for", WIRE_WRONG},
+                 {"RESOURCE_EXHAUSTED", WIRE_LIMITED},
+                 {"resource exhausted", WIRE_LIMITED},
+                 {"rate limit", WIRE_LIMITED}};
+
+    (void)code;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcasestr(reason, known[i].words) != NULL)
+            return known[i].fault;
+    return WIRE_SERVER;
+}
+
 /* --- the codec */
 
 static struct wire_caps caps_of(const struct wire_config *config)
@@ -482,5 +511,6 @@ const struct wire_ops wire_gemini = {
     .assistant_text = gemini_assistant_text,
     .respond = gemini_respond,
     .finish = gemini_finish,
+    .closed = gemini_closed,
     .take = gemini_take,
 };

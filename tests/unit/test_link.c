@@ -473,6 +473,42 @@ static void a_server_that_shows_the_door_three_times_is_left(void **state)
     assert_int_equal(stage_lines(s), 6); /* three at each */
 }
 
+/* "final" is, "busy" has to wait, anything else says nothing. */
+static void judge(void *user, size_t place, int code, const char *reason, struct link_verdict *v)
+{
+    (void)user;
+    (void)place;
+    v->final = code == 1007 && strcmp(reason, "final") == 0;
+    v->wait_ms = strcmp(reason, "busy") == 0 ? 5000 : 0;
+    if (v->final)
+        err_set(v->why, STATUS_AUTH, -EACCES, "not with this key");
+}
+
+static void a_close_is_judged_by_who_understands_it(void **state)
+{
+    struct link_stage *s = *state;
+    struct link_config config = stage_config(s, 1);
+    struct err e;
+
+    config.judge = judge;
+    assert_int_equal(link_open(&s->link, &config, &e), 0);
+    stage_run(s, 300);
+    fake_transport_end(s->net, 0, 1011, "busy");
+    stage_run(s, 4500);
+    assert_false(link_up(s->link));
+    stage_run(s, 1000);
+    assert_true(link_up(s->link));
+    fake_transport_end(s->net, 1, 1011, "for some reason");
+    stage_run(s, 300);
+    assert_true(link_up(s->link));
+    fake_transport_end(s->net, 2, 1007, "final");
+    stage_run(s, 300);
+    assert_int_equal(stage_last(s)->type, LINK_DEAD);
+    assert_int_equal(stage_last(s)->status, STATUS_AUTH);
+    assert_string_equal(stage_last(s)->text, "not with this key");
+    assert_int_equal(stage_lines(s), 3);
+}
+
 static void a_server_that_served_in_between_is_not(void **state)
 {
     struct link_stage *s = *state;
@@ -621,6 +657,7 @@ int main(void)
         ON_STAGE(sessions_that_fail_at_once_are_not_hammered),
         ON_STAGE(a_connection_that_did_its_work_is_made_again_at_once),
         ON_STAGE(a_server_that_shows_the_door_three_times_is_left),
+        ON_STAGE(a_close_is_judged_by_who_understands_it),
         ON_STAGE(a_server_that_served_in_between_is_not),
         ON_STAGE(a_server_that_has_to_go_is_not),
         ON_STAGE(a_link_that_its_owner_fails_is_made_again),

@@ -570,6 +570,32 @@ static void errors_say_what_follows_from_them(void **state)
     fake_wire_close(&f);
 }
 
+static void a_close_says_why_in_words(void **state)
+{
+    static const struct {
+        int code;
+        const char *reason;
+        enum wire_fault fault;
+    } cases[] = {
+        {1007, "API key not valid. Please pass a valid API key.", WIRE_FORBIDDEN},
+        {1007, "API key expired. Please renew the API key.", WIRE_FORBIDDEN},
+        {1008, "Method doesn't allow unregistered callers (callers without established identity).",
+         WIRE_FORBIDDEN},
+        {1011, "You exceeded your current quota, please check your plan and billing details.",
+         WIRE_SPENT},
+        {1011, "Your prepayment credits are depleted.", WIRE_SPENT},
+        {1008, "models/x is not found for API version v1beta, or is not supported", WIRE_WRONG},
+        {1011, "Resource exhausted", WIRE_LIMITED},
+        {1007, "Request contains an invalid argument.", WIRE_SERVER},
+        {1011, "Deadline expired before operation could complete.", WIRE_SERVER},
+        {1001, "", WIRE_SERVER},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(wire_gemini.closed(cases[i].code, cases[i].reason), cases[i].fault);
+}
+
 static void nonsense_is_no_news(void **state)
 {
 #define BLOB(mime, data)                                                                  \
@@ -650,6 +676,7 @@ int main(void)
         cmocka_unit_test(tools_that_are_called_do_not_exist),
         cmocka_unit_test(the_end_of_a_connection_is_told_ahead),
         cmocka_unit_test(errors_say_what_follows_from_them),
+        cmocka_unit_test(a_close_says_why_in_words),
         cmocka_unit_test(nonsense_is_no_news),
         cmocka_unit_test(who_wants_no_speech_gets_none),
     };
