@@ -130,8 +130,6 @@ enum upgrade_step handshake_take(struct handshake *h, const char *bytes, size_t 
     *a = (struct upgrade_answer){.retry_after_s = -1};
     *used = n;
     buf_add(&h->answer, bytes, n);
-    if (buf_failed(&h->answer))
-        return UPGRADE_TOO_LONG;
     step = upgrade_read(buf_str(&h->answer), h->answer.len, ended, h->key, h->headers, a);
     if (step == UPGRADE_OPEN) {
         *used = a->head - before;

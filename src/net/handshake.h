@@ -28,7 +28,8 @@ int handshake_init(struct handshake *h, const char *url, const char *const *head
 void handshake_request(const struct handshake *h, struct buf *out); /* out's failure: -ENOMEM */
 
 /* Judges what has come of the answer, with n more bytes (as upgrade_read). *used, when it is
- * UPGRADE_OPEN, are those of them that belong to it; else all. Out of memory: UPGRADE_TOO_LONG. */
+ * UPGRADE_OPEN, are those of them that belong to it; else all. Out of memory: .answer has failed.
+ */
 enum upgrade_step handshake_take(struct handshake *h, const char *bytes, size_t n, bool ended,
                                  struct upgrade_answer *a, size_t *used);
 

@@ -234,6 +234,12 @@ static bool take_answer(struct ws *w, bool ended)
         return true;
     }
     w->taken = true;
+    if (buf_failed(&w->handshake.answer)) {
+        err_set(&w->error, STATUS_FAILED, -ENOMEM, "out of memory in an answer of '%s'",
+                w->handshake.shown);
+        break_off(w);
+        return true;
+    }
     if (step == UPGRADE_MORE) {
         if (a.head > 0 && uv_timer_get_due_in(&w->deadline) > WORDS_MS)
             uv_timer_start(&w->deadline, on_deadline, WORDS_MS, 0);

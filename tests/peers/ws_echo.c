@@ -19,12 +19,18 @@ struct echo {
     long turns, copies;
 };
 
+static void say(struct echo *e, const char *bytes, size_t n, bool binary)
+{
+    if ((binary ? ws_send_binary(e->ws, bytes, n) : ws_send(e->ws, bytes, n)) < 0)
+        ws_close(e->ws, 1011, "");
+}
+
 static void on_opened(void *user)
 {
     struct echo *e = user;
 
     for (long i = 0; e->first != NULL && i < e->copies; i++)
-        ws_send(e->ws, e->first, strlen(e->first));
+        say(e, e->first, strlen(e->first), false);
 }
 
 static void on_message(void *user, const char *bytes, size_t n, bool binary)
@@ -33,12 +39,8 @@ static void on_message(void *user, const char *bytes, size_t n, bool binary)
 
     if (e->turns > 0 && --e->turns == 0)
         ws_close(e->ws, 1000, "");
-    else if (e->copies > 1)
-        return; /* enough was said */
-    else if (binary)
-        ws_send_binary(e->ws, bytes, n);
-    else
-        ws_send(e->ws, bytes, n);
+    else if (e->copies == 1) /* else enough was said */
+        say(e, bytes, n, binary);
 }
 
 static void on_closed(void *user, const struct ws_closed *how)
