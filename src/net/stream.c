@@ -119,9 +119,6 @@ void stream_flush(struct stream *s)
     if (rc != CURLE_OK && rc != CURLE_AGAIN) {
         fail(s, rc);
         s->write_failed = true;
-        buf_clear(&s->block);
-        buf_clear(&s->next);
-        s->sent = s->peak = 0;
         tell_later(s);
     }
     watch(s, UV_READABLE | (rc == CURLE_AGAIN ? UV_WRITABLE : 0));

@@ -22,6 +22,7 @@
  * broken as a test says. libuv, of the server, writes by other calls. */
 static int writes, written_to;
 static bool refuse_writes, break_writes;
+static size_t room; /* what is taken before writes are refused */
 
 ssize_t send(int fd, const void *bytes, size_t n, int flags);
 
@@ -29,9 +30,13 @@ ssize_t send(int fd, const void *bytes, size_t n, int flags)
 {
     writes++;
     written_to = fd;
-    if (refuse_writes || break_writes) {
+    if (break_writes || (refuse_writes && room == 0)) {
         errno = break_writes ? EPIPE : EAGAIN;
         return -1;
+    }
+    if (refuse_writes) {
+        n = n < room ? n : room;
+        room -= n;
     }
     return sendto(fd, bytes, n, flags, NULL, 0);
 }
@@ -127,6 +132,7 @@ static int set_up(void **state)
     struct fixture *f = calloc(1, sizeof *f);
 
     writes = 0;
+    room = 0;
     refuse_writes = break_writes = false;
     if (f == NULL || uv_loop_init(&f->loop) < 0)
         return -1;
@@ -517,12 +523,23 @@ static void words_that_do_not_come_to_an_end_are_told_as_far_as_they_go(void **s
 {
     struct fixture *f = *state;
 
-    f->config.connect_ms = 100;
+    f->config.connect_ms = 400;
     fake_ws_answer(f->server, "HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nfull up");
     begin(f);
     wait_closed(f, WS_REFUSED);
     assert_int_equal(f->how.http_status, 503);
     assert_non_null(strstr(f->error.text, "\"full up\""));
+}
+
+static void the_limit_for_connecting_does_not_outlast_it(void **state)
+{
+    struct fixture *f = *state;
+
+    f->config.connect_ms = 400;
+    open_up(f);
+    ws_watch(f->ws, 5, 0);
+    wait_for_frames(f, 90); /* 450 ms and more */
+    assert_int_equal(f->closed, 0);
 }
 
 static void tls_with_a_server_that_has_none_is_given_up(void **state)
@@ -640,11 +657,23 @@ static void who_breaks_the_rules_is_told_so(void **state)
         {BYTES("\x88\x03\x03\xe8\xff"), 1007},                     /* a reason that is no text */
         {BYTES("\x81\x02\xc0\x80"), 1007},                         /* overlong */
         {BYTES("\x01\x02\xf4\x90"), 1007}, /* beyond Unicode, not yet whole */
+        {BYTES("\x81\x05\xf4\x90"), 1007}, /* the rest is not waited for */
         {BYTES("\x81\x02x\xc3"), 1007},    /* cut */
     };
 
     for (size_t i = 0; i < sizeof breaches / sizeof *breaches; i++)
         assert_breach(state, &breaches[i]);
+}
+
+static void each_text_is_looked_at_from_its_beginning(void **state)
+{
+    struct fixture *f = *state;
+
+    open_up(f);
+    fake_ws_frame(f->server, FAKE_FIN | FAKE_TEXT, "in order", 8);
+    fake_ws_frame(f->server, FAKE_FIN | FAKE_TEXT, "no\xff", 3);
+    wait_closed(f, WS_INVALID);
+    assert_int_equal(f->messages, 1);
 }
 
 static void a_message_that_is_too_long_is_refused_before_it_comes(void **state)
@@ -762,6 +791,17 @@ static void what_the_server_does_not_read_waits_and_loses_nothing(void **state)
     assert_int_equal(f->drained, most);
 }
 
+/* The system takes that much more; then so much waits, and it was told so often. */
+static void make_room(struct fixture *f, size_t bytes, size_t waiting, int drained)
+{
+    room = bytes;
+    while (room > 0 && ws_waiting(f->ws) > 0)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    turn(f, 3);
+    assert_int_equal(ws_waiting(f->ws), waiting);
+    assert_int_equal(f->drained, drained);
+}
+
 static void who_fills_up_again_when_told_is_told_again(void **state)
 {
     struct fixture *f = *state;
@@ -779,6 +819,26 @@ static void who_fills_up_again_when_told_is_told_again(void **state)
         assert_int_equal(ws_waiting(f->ws), 0);
     }
     wait_for_frames(f, 3);
+}
+
+static void it_is_told_at_half_of_what_waited_at_most(void **state)
+{
+    struct fixture *f = *state;
+    char text[1000];
+
+    memset(text, 'x', sizeof text);
+    open_up(f);
+    if (!counts_writes())
+        skip();
+    refuse_writes = true;
+    for (int i = 0; i < 100; i++)
+        ws_send(f->ws, text, sizeof text - 8); /* 1000 with its header */
+    assert_int_equal(ws_waiting(f->ws), 100000);
+    make_room(f, 30000, 70000, 0);
+    make_room(f, 30000, 40000, 1);
+    make_room(f, 15000, 25000, 1); /* half of 40000 counts now */
+    make_room(f, 10000, 15000, 2);
+    make_room(f, 20000, 0, 3);
 }
 
 /* What empties it may be a send: the news still comes from the loop. */
@@ -829,15 +889,14 @@ static void silence_breaks_the_connection(void **state)
     assert_true(fake_ws_frames(f->server) >= 2);
 }
 
-static void who_answers_is_not_silent(void **state)
+static void a_watch_that_was_ended_is_no_more(void **state)
 {
     struct fixture *f = *state;
 
     open_up(f);
-    ws_watch(f->ws, 5, 200);
-    wait_for_frames(f, 60); /* 300 ms and more */
-    assert_int_equal(f->closed, 0);
+    ws_watch(f->ws, 1000, 1);
     ws_watch(f->ws, 0, 0);
+    uv_sleep(10);
     turn(f, 3);
     assert_int_equal(f->closed, 0);
 }
@@ -961,6 +1020,35 @@ static void a_server_that_goes_without_a_word_breaks_it(void **state)
     }
 }
 
+static void what_the_server_said_last_is_what_counts(void **state)
+{
+    struct fixture *f = *state;
+
+    open_up(f);
+    if (!counts_writes())
+        skip();
+    refuse_writes = true; /* the answer to its close frame cannot go out */
+    fake_ws_frame(f->server, FAKE_FIN | FAKE_CLOSE,
+                  BYTES("\x03\xf0"
+                        "policy"));
+    turn(f, 5);
+    assert_int_equal(f->closed, 0);
+    fake_ws_hang_up(f->server, true);
+    wait_closed(f, WS_CLOSED);
+    assert_int_equal(f->how.code, 1008);
+    assert_non_null(strstr(f->error.text, "(code 1008): \"policy\""));
+    let_go(f);
+    f->opened = f->closed = 0;
+    refuse_writes = false;
+    open_up(f);
+    refuse_writes = true;
+    fake_ws_send(f->server, BYTES("\x83\x01x"));
+    turn(f, 5);
+    fake_ws_hang_up(f->server, true);
+    wait_closed(f, WS_INVALID);
+    assert_non_null(strstr(f->error.text, "breaks the rules"));
+}
+
 /* What it said is still there to be read when a write has failed. */
 static void the_last_words_of_a_server_that_went_are_read(void **state)
 {
@@ -1000,7 +1088,9 @@ static void a_close_before_it_is_open_comes_at_once(void **state)
     begin(f);
     ws_close(f->ws, 1000, "");
     assert_int_equal(f->closed, 0);
-    wait_closed(f, WS_CLOSED);
+    turn(f, 3);
+    assert_int_equal(f->closed, 1);
+    assert_int_equal(f->how.end, WS_CLOSED);
     assert_int_equal(f->how.code, 1006);
     let_go(f);
     f->closed = 0;
@@ -1088,21 +1178,24 @@ int main(void)
         TEST(a_refusal_without_end_ends),
         TEST(a_server_that_does_not_answer_in_time_is_given_up),
         TEST(words_that_do_not_come_to_an_end_are_told_as_far_as_they_go),
+        TEST(the_limit_for_connecting_does_not_outlast_it),
         TEST(tls_with_a_server_that_has_none_is_given_up),
         TEST(a_port_where_nobody_listens_is_told),
         TEST(what_is_no_address_or_no_header_is_a_usage_error),
         TEST(a_message_in_pieces_is_one_with_pings_between),
         TEST(who_breaks_the_rules_is_told_so),
+        TEST(each_text_is_looked_at_from_its_beginning),
         TEST(a_message_that_is_too_long_is_refused_before_it_comes),
         TEST(a_message_of_just_the_limit_is_taken),
         TEST(a_flood_does_not_keep_the_loop_busy),
         TEST(pings_without_end_do_not_pile_up_answers),
         TEST(what_the_server_does_not_read_waits_and_loses_nothing),
         TEST(who_fills_up_again_when_told_is_told_again),
+        TEST(it_is_told_at_half_of_what_waited_at_most),
         TEST(a_send_that_empties_what_waited_is_told_as_well),
         TEST(pings_measure_the_way),
         TEST(silence_breaks_the_connection),
-        TEST(who_answers_is_not_silent),
+        TEST(a_watch_that_was_ended_is_no_more),
         TEST(a_loop_that_was_late_does_not_blame_the_server),
         TEST(a_watch_set_before_it_is_open_holds),
         TEST(a_close_of_ours_is_answered),
@@ -1111,6 +1204,7 @@ int main(void)
         TEST(a_close_that_is_answered_by_hanging_up_is_a_close),
         TEST(a_close_of_the_servers_is_answered),
         TEST(a_server_that_goes_without_a_word_breaks_it),
+        TEST(what_the_server_said_last_is_what_counts),
         TEST(the_last_words_of_a_server_that_went_are_read),
         TEST(a_write_that_fails_breaks_it),
         TEST(a_close_before_it_is_open_comes_at_once),
