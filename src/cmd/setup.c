@@ -85,6 +85,14 @@ static int max_tokens(const struct options *o, bool remote)
     return (int)options_number(o, OPT_MAX_TOKENS);
 }
 
+/* An endpoint has an eagerness of its own, or none; ours is meant for our own detector. */
+static const char *eagerness(const struct options *o, bool remote)
+{
+    if (remote && options_origin(o, OPT_EAGERNESS) <= ORIGIN_DEFAULT)
+        return NULL;
+    return options_text(o, OPT_EAGERNESS);
+}
+
 static enum backend_turns turns(const char *name)
 {
     if (name == NULL)
@@ -100,7 +108,7 @@ void setup_settings(struct backend_settings *out, const struct options *o, bool 
         .instructions = options_text(o, OPT_SYSTEM),
         .voice = options_text(o, OPT_VOICE),
         .effort = options_text(o, OPT_EFFORT),
-        .eagerness = options_text(o, OPT_EAGERNESS),
+        .eagerness = eagerness(o, remote),
         .noise = options_text(o, OPT_NOISE_REDUCTION),
         .language = options_text(o, OPT_LANGUAGE),
         .to = options_text(o, OPT_TO),
