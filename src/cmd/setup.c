@@ -102,11 +102,33 @@ static enum backend_turns turns(const char *name)
     return strcmp(name, "semantic") == 0 ? BACKEND_TURNS_SEMANTIC : BACKEND_TURNS_CLIENT;
 }
 
+static bool is_local_voice(const char *voice)
+{
+    static const char *const voices[] = {"auto", "piper", "flite", "espeak"};
+
+    for (size_t i = 0; i < sizeof voices / sizeof *voices; i++)
+        if (strcmp(voice, voices[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Local voices and those of endpoints have names of their own: a habit that is about the others is
+ * none here. */
+static const char *voice(const struct options *o, bool remote)
+{
+    const char *name = options_text(o, OPT_VOICE);
+
+    if (name != NULL && options_origin(o, OPT_VOICE) < ORIGIN_COMMAND_LINE &&
+        is_local_voice(name) == remote)
+        return "auto";
+    return name;
+}
+
 void setup_settings(struct backend_settings *out, const struct options *o, bool remote)
 {
     *out = (struct backend_settings){
         .instructions = options_text(o, OPT_SYSTEM),
-        .voice = options_text(o, OPT_VOICE),
+        .voice = voice(o, remote),
         .effort = options_text(o, OPT_EFFORT),
         .eagerness = eagerness(o, remote),
         .noise = options_text(o, OPT_NOISE_REDUCTION),
@@ -196,18 +218,24 @@ static unsigned roles(const struct options *o, enum backend_task task)
     return set;
 }
 
-/* The names of the local voices; an endpoint has names of its own. */
-static int check_voice(const struct options *o, struct err *e)
+/* A slip on the command line is an error. A habit of the configuration file may be meant for
+ * endpoints. */
+static int check_voice(const struct app *app, struct err *e)
 {
-    static const char *const voices[] = {"auto", "piper", "flite", "espeak"};
+    const struct options *o = app->options;
     const char *voice = options_text(o, OPT_VOICE);
+    enum option_origin origin = options_origin(o, OPT_VOICE);
     char source[64];
 
-    for (size_t i = 0; i < sizeof voices / sizeof *voices; i++)
-        if (voice == NULL || strcmp(voice, voices[i]) == 0)
-            return 0;
-    return err_set(e, STATUS_USAGE, -EINVAL, "%s takes one of auto, piper, flite, espeak, not '%s'",
-                   options_source(o, OPT_VOICE, source, sizeof source), voice);
+    if (voice == NULL || is_local_voice(voice))
+        return 0;
+    if (origin != ORIGIN_FILE && origin != ORIGIN_PROFILE)
+        return err_set(e, STATUS_USAGE, -EINVAL,
+                       "%s takes one of auto, piper, flite, espeak, not '%s'",
+                       options_source(o, OPT_VOICE, source, sizeof source), voice);
+    log_info(app->log, "note: '%s' is no voice of this machine: speaking with the best there is",
+             voice);
+    return 0;
 }
 
 /* --- what a command works with */
@@ -269,7 +297,7 @@ int setup_open(struct setup *out, const struct app *app, enum backend_task task,
     rc = setup_endpoints(&out->endpoints, app, e);
     remote = rc == 0 && setup_is_remote(out);
     if (rc == 0 && !remote)
-        rc = check_voice(app->options, e);
+        rc = check_voice(app, e);
     if (rc == 0 && !remote)
         rc = setup_key(&out->key, app, e);
     if (rc == 0)

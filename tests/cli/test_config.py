@@ -4,6 +4,7 @@ import pathlib
 import re
 
 import pytest
+from fake.realtime import Endpoint
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -87,7 +88,6 @@ def test_a_named_file_must_be_there(world):
     ("\n\neffort = huge", ["line 3", "minimal, low, medium, high, xhigh", "'huge'"]),
     ("profile a {", ["line 1", "never closed"]),
     ("output = x.wav", ["'output'", "command line"]),
-    ("voice = tenor", ["voice takes one of auto, piper, flite, espeak", "'tenor'"]),
     (b"\x7fELF\x02\x01\x01\0\0\0", ["control character"]),
     (b"voice = \xff\xfe", ["line 1", "UTF-8"]),
     (b"{" * 300000, ["larger than"]),
@@ -101,6 +101,20 @@ def test_mistakes_are_told_with_file_and_line(world, config, text, words):
     r = world.run("ask", "q.wav")
     refused(r, *words)
     assert "sk-12345" not in r.err
+
+
+def test_a_voice_of_the_file_may_be_one_of_the_other_kind(world, servers, config):
+    config("voice = marin")
+    r = servers.ask(world.question(), "-o", "answer.wav")
+    assert r.status == 0 and "'marin' is no voice of this machine" in r.err
+    with Endpoint(replies=["Paris."], key=None) as ep:
+        asked = ["ask", "--url", ep.url, world.question(), "-o", "x.wav", "--force"]
+        assert world.run(*asked).status == 0
+        config("voice = flite")
+        assert world.run(*asked).status == 0
+        assert world.run(*asked, "--voice", "cedar").status == 0
+        voices = [e["session"].get("audio", {}).get("output", {}).get("voice") for e in ep.received("session.update")]
+    assert voices[0] == "marin" and "flite" not in voices and voices[-1] == "cedar"
 
 
 def test_a_file_that_everybody_can_change_is_refused(world, config):
