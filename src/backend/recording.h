@@ -7,7 +7,7 @@
  *   {"t":41,"c":1,"way":"opened"}                 ... and is there
  *   {"t":42,"c":1,"way":"sent","event":{...}}
  *   {"t":60,"c":1,"way":"received","event":{...}}
- *   {"t":99,"c":1,"way":"closed","end":0,"code":1000,"text":"...","http_status":0}
+ *   {"t":99,"c":1,"way":"closed","end":0,"code":1000,...}  "own":true: by us
  *   {"t":80,"c":1,"way":"stopped"}                the reply in hand was stopped here, by the user
  * Long base64 (audio) is left out unless it was asked for: "delta":"" with "delta_bytes":9600
  * beside it, and is silence when it is played back. What was no JSON stands as

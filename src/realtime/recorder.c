@@ -184,15 +184,34 @@ void recorder_message(struct recorder *r, unsigned connection, enum recording_wa
     add_line(r, o);
 }
 
-void recorder_closed(struct recorder *r, unsigned connection, const struct ws_closed *how)
+/* Addresses stand in single quotes in our messages: they are nobody's business. */
+static void drop_quoted(char *text)
+{
+    bool quoted = false;
+
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            quoted = !quoted;
+        else if (quoted)
+            *text = '*';
+    }
+}
+
+void recorder_closed(struct recorder *r, unsigned connection, const struct ws_closed *how, bool own)
 {
     cJSON *o = moment(r, connection, RECORDING_CLOSED);
+    char text[sizeof how->error->text] = "";
 
     cJSON_AddNumberToObject(o, "end", how->end);
     cJSON_AddNumberToObject(o, "code", how->code);
     json_add_text(o, "reason", how->reason);
     cJSON_AddNumberToObject(o, "http_status", how->http_status);
-    json_add_text(o, "text", how->error != NULL ? how->error->text : "");
+    if (how->error != NULL)
+        snprintf(text, sizeof text, "%s", how->error->text);
+    drop_quoted(text);
+    json_add_text(o, "text", text);
+    if (own)
+        cJSON_AddTrueToObject(o, "own");
     add_line(r, o);
 }
 

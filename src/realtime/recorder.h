@@ -32,7 +32,9 @@ unsigned recorder_connection(struct recorder *r); /* the number of a new one; wr
 void recorder_note(struct recorder *r, unsigned connection, enum recording_way way);
 void recorder_message(struct recorder *r, unsigned connection, enum recording_way way,
                       const char *json, size_t n);
-void recorder_closed(struct recorder *r, unsigned connection, const struct ws_closed *how);
+/* own: we had closed it. */
+void recorder_closed(struct recorder *r, unsigned connection, const struct ws_closed *how,
+                     bool own);
 
 /* Writes what is left, waiting for the disk, and frees r. A file that could not be written has been
  * warned of once. NULL is fine. */

@@ -9,6 +9,7 @@ struct transport {
     struct transport *inner;
     struct recorder *recorder;
     unsigned connection;
+    bool closing;            /* by its owner */
     struct ws_config config; /* of whoever opened it */
 };
 
@@ -40,7 +41,7 @@ static void on_closed(void *user, const struct ws_closed *how)
 {
     struct transport *t = user;
 
-    recorder_closed(t->recorder, t->connection, how);
+    recorder_closed(t->recorder, t->connection, how, t->closing);
     t->config.closed(t->config.user, how);
 }
 
@@ -96,6 +97,7 @@ static double recorded_rtt_ms(const struct transport *t)
 
 static void recorded_close(struct transport *t, int code, const char *reason)
 {
+    t->closing = true;
     t->ops->close(t->inner, code, reason);
 }
 

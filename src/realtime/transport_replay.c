@@ -27,7 +27,7 @@ static bool is_ours(const struct transport *t, size_t i)
 
     return l->connection == t->connection &&
            (l->way == RECORDING_OPENED || l->way == RECORDING_RECEIVED ||
-            l->way == RECORDING_CLOSED);
+            (l->way == RECORDING_CLOSED && !json_bool(l->line, "own", false)));
 }
 
 /* --- messages */

@@ -229,12 +229,11 @@ void view_sum_up(const struct view *v)
     char cost[64] = "";
 
     if (v->usd > 0)
-        snprintf(cost, sizeof cost, "%s$%.*f", v->latency.count > 0 ? ", " : "", v->usd < 1 ? 3 : 2,
-                 v->usd);
+        snprintf(cost, sizeof cost, "this call cost $%.*f", v->usd < 1 ? 3 : 2, v->usd);
     if (v->latency.count > 0)
-        log_info(v->log, "%zu answers by voice, response gap p50 %.2f s, p95 %.2f s%s",
+        log_info(v->log, "%zu answers by voice, response gap p50 %.2f s, p95 %.2f s%s%s",
                  v->latency.count, latency_quantile(&v->latency, 0.5) / 1000,
-                 latency_quantile(&v->latency, 0.95) / 1000, cost);
+                 latency_quantile(&v->latency, 0.95) / 1000, cost[0] != '\0' ? "; " : "", cost);
     else if (cost[0] != '\0')
         log_info(v->log, "%s", cost);
 }

@@ -140,6 +140,19 @@ static char *contents(struct desk *d)
     return (char *)scratch_get(&d->scratch, "session.jsonl", &n);
 }
 
+static void replay(struct desk *d, const struct recording *r)
+{
+    struct transport_replay context = {r, 0};
+    struct ws_config ours = handlers(d);
+
+    buf_clear(&d->events);
+    assert_int_equal(transport_replay.open(&d->line, &context, &ours, NULL), 0);
+    assert_int_equal(transport_replay.send(d->line, "{}", 2), 0);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    transport_replay.free(d->line);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+}
+
 /* --- writing */
 
 static void everything_both_ways_stands_in_the_file_in_order(void **state)
@@ -182,6 +195,37 @@ static void a_key_never_stands_in_it_not_even_where_a_server_repeats_it(void **s
     free(text);
     assert_int_equal(stat(d->file, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void an_address_does_not_stand_in_it_either(void **state)
+{
+    struct desk *d = *state;
+    struct err error;
+    struct ws_closed how = {.end = WS_BROKEN, .reason = "", .error = &error};
+    char *text;
+
+    start(d, false);
+    err_set(&error, STATUS_NETWORK, -EIO, "the connection to 'wss://my.own.host/v1' broke: reset");
+    recorder_closed(d->recorder, 1, &how, false);
+    stop(d);
+    text = contents(d);
+    assert_null(strstr(text, "my.own.host"));
+    assert_non_null(strstr(text, "broke: reset"));
+    free(text);
+}
+
+static void an_end_of_ours_is_not_played_back(void **state)
+{
+    struct desk *d = *state;
+    struct recording *r;
+
+    start(d, false);
+    transport_recorded.close(d->line, 1000, "bye");
+    stop(d);
+    assert_int_equal(recording_read(&r, d->file, NULL), 0);
+    replay(d, r);
+    assert_string_equal(buf_str(&d->events), "opened ");
+    recording_free(r);
 }
 
 static void audio_is_left_out_unless_it_was_asked_for(void **state)
@@ -227,19 +271,6 @@ static void a_file_that_is_there_is_not_touched(void **state)
 }
 
 /* --- playing back */
-
-static void replay(struct desk *d, const struct recording *r)
-{
-    struct transport_replay context = {r, 0};
-    struct ws_config ours = handlers(d);
-
-    buf_clear(&d->events);
-    assert_int_equal(transport_replay.open(&d->line, &context, &ours, NULL), 0);
-    assert_int_equal(transport_replay.send(d->line, "{}", 2), 0);
-    uv_run(&d->loop, UV_RUN_DEFAULT);
-    transport_replay.free(d->line);
-    uv_run(&d->loop, UV_RUN_DEFAULT);
-}
 
 static void a_recording_plays_as_it_was_and_what_was_left_out_is_silence(void **state)
 {
@@ -332,6 +363,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_key_never_stands_in_it_not_even_where_a_server_repeats_it,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(an_address_does_not_stand_in_it_either, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_end_of_ours_is_not_played_back, setup, teardown),
         cmocka_unit_test_setup_teardown(audio_is_left_out_unless_it_was_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(audio_that_was_asked_for_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_is_there_is_not_touched, setup, teardown),
