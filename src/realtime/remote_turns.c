@@ -175,6 +175,12 @@ void remote_turn_ends(struct remote *r, uint64_t at)
     end_by_us(r, t);
 }
 
+/* Where speech began of which only its words have told. */
+static uint64_t unnoticed(const struct remote *r)
+{
+    return r->sent > LATE_WORDS ? r->sent - LATE_WORDS : 0;
+}
+
 void remote_speech_started(struct conn *c, const struct wire_event *ev)
 {
     struct remote *r = c->remote;
@@ -183,7 +189,7 @@ void remote_speech_started(struct conn *c, const struct wire_event *ev)
     if (remote_mode(r) != BY_SERVER)
         return;
     if (t == NULL) {
-        remote_turn_begins(r, ev->ms < 0 ? r->sent : remote_audio_position(c, ev->ms));
+        remote_turn_begins(r, ev->ms < 0 ? unnoticed(r) : remote_audio_position(c, ev->ms));
         t = remote_turn_open(r);
     }
     if (t == NULL)

@@ -447,11 +447,20 @@ static enum wire_fault gemini_closed(int code, const char *reason)
 
 /* --- the codec */
 
+/* The service does not tell when somebody begins to speak, so that nobody could say where a turn
+ * begins that has to be given again: in a conversation turns are best detected here, unless the
+ * user wants otherwise. */
+static bool detects(const struct wire_config *config)
+{
+    return config->task != BACKEND_CONVERSE || config->settings->turns == BACKEND_TURNS_SERVER ||
+           config->settings->turns == BACKEND_TURNS_SEMANTIC;
+}
+
 static struct wire_caps caps_of(const struct wire_config *config)
 {
     struct wire_caps caps = {.input_hz = INPUT_HZ,
                              .transcribes = true,
-                             .detects = true,
+                             .detects = detects(config),
                              .cap_s = config->dialect->cap_s > 0 ? config->dialect->cap_s
                                                                  : CONNECTION_S};
     switch (config->task) {

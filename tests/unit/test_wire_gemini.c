@@ -282,6 +282,30 @@ static void the_service_is_told_when_the_audio_stops(void **state)
     fake_wire_close(&f);
 }
 
+static void turns_are_best_detected_here(void **state)
+{
+    static const struct {
+        enum backend_task task;
+        enum backend_turns turns;
+        bool detects;
+    } cases[] = {
+        {BACKEND_CONVERSE, BACKEND_TURNS_OWN, false},
+        {BACKEND_CONVERSE, BACKEND_TURNS_CLIENT, false},
+        {BACKEND_CONVERSE, BACKEND_TURNS_SERVER, true},
+        {BACKEND_CONVERSE, BACKEND_TURNS_SEMANTIC, true},
+        {BACKEND_TRANSCRIBE, BACKEND_TURNS_OWN, true},
+        {BACKEND_TRANSLATE, BACKEND_TURNS_OWN, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fake_wire f = {.settings = {.turns = cases[i].turns}};
+        open_as(&f, cases[i].task);
+        assert_int_equal(wire_gemini.caps(f.wire)->detects, cases[i].detects);
+        fake_wire_close(&f);
+    }
+}
+
 static void a_failure_to_send_is_handed_back(void **state)
 {
     const int16_t x[] = {0};
@@ -662,6 +686,7 @@ int main(void)
         cmocka_unit_test(a_written_question_is_asked_once),
         cmocka_unit_test(turns_are_told_where_we_detect_them),
         cmocka_unit_test(the_service_is_told_when_the_audio_stops),
+        cmocka_unit_test(turns_are_best_detected_here),
         cmocka_unit_test(a_failure_to_send_is_handed_back),
         cmocka_unit_test(a_turn_is_heard_and_answered),
         cmocka_unit_test(words_that_come_late_belong_to_their_turn),
