@@ -45,11 +45,30 @@ static void die(struct remote *r, const struct err *error)
     r->dead = true;
 }
 
+/* Where there are no turns, a commit says that no more audio comes: what is due comes then, and the
+ * end. */
+static void finish(struct remote *r)
+{
+    struct conn *c = &r->conn;
+    int rc = 0;
+
+    if (!r->base.caps.continuous || !remote_up(r) || c->finished || remote_audio_waiting(r) > 0 ||
+        !remote_turn_ends_all(r))
+        return;
+    if (c->ops->finish != NULL)
+        rc = c->ops->finish(c->wire);
+    c->finished = rc == 0;
+    r->input_ns = clock_ns();
+    if (rc < 0)
+        remote_conn_fail(r, rc, "the end cannot be told");
+}
+
 /* What is due, in the order in which it has to be: what is sent decides what is told. */
 static void advance(struct remote *r)
 {
     remote_reply_ask(r);
     remote_audio_send(r);
+    finish(r);
     remote_turns_tell(r);
 }
 
@@ -126,14 +145,15 @@ static void on_error(struct remote *r, const struct wire_event *ev)
     }
 }
 
-/* All that was to come has come. */
+/* All that was to come has come. Tells. */
 static void on_ended(struct remote *r)
 {
-    r->conn.finished = true;
-    for (struct user_turn *t = r->turns; t != NULL; t = t->next)
-        if (t->committed && t->state == USER_WAITS && t->start == t->end && !t->written)
-            t->known = true;
-    remote_turns_tell(r);
+    struct conn *c = &r->conn;
+
+    c->finished = c->ended = true;
+    remote_turns_ended(r);
+    if (!c->dead && r->base.caps.continuous)
+        remote_reply_done(c, &(struct wire_event){.item = "", .reply = "", .text = ""});
 }
 
 static void on_usage(struct remote *r, const struct wire_event *ev)
@@ -298,10 +318,11 @@ static void on_message(struct remote *r, const struct link_event *ev)
 static void on_lost(struct remote *r, const struct link_event *ev)
 {
     const struct err *error = ev->error;
+    bool over = r->conn.ended; /* nothing more was wanted of it */
     struct buf text = BUF_INIT;
 
     remote_again_lost(r);
-    if (r->down || r->dead)
+    if (r->down || r->dead || over)
         return;
     r->down = true;
     buf_addf(&text, "no connection at the moment: %s", error != NULL ? error->text : "it broke");
@@ -398,7 +419,7 @@ static void on_tick(uv_timer_t *timer)
         tell_connected(r);
     if (c->told && !r->ready && clock_ns() - c->born_ns > SLOW_NS)
         tell_ready(r);
-    if (c->finished && clock_ns() - r->input_ns > FINISH_NS)
+    if (c->finished && !c->ended && clock_ns() - r->input_ns > FINISH_NS)
         on_ended(r);
     attend(r);
     remote_turns_tick(r);
@@ -437,33 +458,14 @@ static int64_t remote_append(struct backend *b, const int16_t *x, size_t n)
     return (int64_t)remote_audio_waiting(r);
 }
 
-/* No more audio comes: where there are no turns, what is due comes now, and then the end. */
-static int finish(struct remote *r)
-{
-    struct conn *c = &r->conn;
-    int rc = remote_turn_commit(r);
-
-    if (rc < 0 || !r->base.caps.continuous)
-        return rc;
-    for (struct user_turn *t = r->turns; t != NULL; t = t->next)
-        if (t->committed && t->start == t->end && !t->written && !t->told) {
-            t->known = false;
-            t->state = USER_WAITS;
-        }
-    remote_audio_send(r);
-    if (remote_up(r) && c->ops->finish != NULL && c->ops->finish(c->wire) == 0)
-        c->finished = true;
-    r->input_ns = clock_ns();
-    return 0;
-}
-
 static int remote_commit(struct backend *b)
 {
     struct remote *r = self(b);
-    int rc = finish(r);
+    int rc = remote_turn_commit(r);
 
     remote_audio_send(r);
     remote_reply_ask(r);
+    finish(r);
     uv_async_send(&r->kick);
     return rc;
 }

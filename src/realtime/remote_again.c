@@ -446,7 +446,7 @@ void remote_again_forget(struct remote *r)
 {
     free(r->handle);
     r->handle = NULL;
-    if (r->conn.wire == NULL || !r->conn.used)
+    if (r->conn.wire == NULL || !(r->conn.used || r->conn.finished))
         return;
     remote_conn_drop(&r->conn);
     r->fresh = true; /* the next tick, or whatever is said next, has one made */

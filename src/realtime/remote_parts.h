@@ -57,6 +57,7 @@ struct conn {
     bool used;     /* its session remembers something of the conversation */
     bool resumed;  /* its session goes on with that of an earlier connection */
     bool finished; /* it was told that no more audio comes */
+    bool ended;    /* ... and has given all that was due */
     int64_t born_ns;
     int64_t renew_ns;    /* another one should take its place from then on; 0: never */
     int64_t end_ns;      /* the server ends it then; 0: not known */
@@ -270,6 +271,7 @@ void remote_turn_begins(struct remote *r, uint64_t at);
 void remote_turn_ends(struct remote *r, uint64_t at);
 
 int remote_turn_commit(struct remote *r);
+bool remote_turn_ends_all(const struct remote *r); /* a commit waits for a session without turns */
 int remote_turn_text(struct remote *r, const char *text);
 
 void remote_turns_tell(struct remote *r); /* what is due of turns and their words, in order */
@@ -278,7 +280,8 @@ void remote_turns_settle(struct remote *r, uint32_t upto); /* they need no answe
 void remote_turns_clear(struct remote *r);  /* the one that is being spoken never was */
 void remote_turns_forget(struct remote *r); /* none of them ever was */
 void remote_turns_lost(struct remote *r);   /* the connection was lost */
-void remote_turns_tick(struct remote *r);
+void remote_turns_ended(struct remote *r);  /* a session without turns has said all. Tells */
+void remote_turns_tick(struct remote *r);   /* Tells */
 
 /* --- remote_reply.c */
 

@@ -276,14 +276,27 @@ int remote_turn_commit(struct remote *r)
         turn_complete(r, t, end);
         t->stop_due = true;
         end_by_us(r, t);
-    } else { /* nobody has said anything */
-        t->known = true;
+    } else { /* nobody has said anything; or, where there are no turns, nobody will */
+        t->known = !r->base.caps.continuous;
         t->state = USER_SETTLED;
     }
     r->floor = end;
     if (r->ear != NULL)
         remote_ear_reset(r->ear, end);
     return 0;
+}
+
+static bool ends_all(const struct user_turn *t)
+{
+    return t->committed && !t->known && !t->written && t->start == t->end;
+}
+
+bool remote_turn_ends_all(const struct remote *r)
+{
+    for (const struct user_turn *t = r->turns; t != NULL; t = t->next)
+        if (ends_all(t))
+            return true;
+    return false;
 }
 
 int remote_turn_text(struct remote *r, const char *text)
@@ -562,7 +575,7 @@ void remote_turns_lost(struct remote *r)
 {
     for (struct user_turn *t = r->turns; t != NULL; t = t->next) {
         t->item[0] = '\0';
-        if (t->state == USER_SETTLED && !t->known && !t->stream)
+        if (t->state == USER_SETTLED && !t->known && !t->stream && !ends_all(t))
             words_lost(r, t);
         if (t->state == USER_SPEAKS)
             t->again = true;
@@ -573,8 +586,18 @@ void remote_turns_lost(struct remote *r)
     }
 }
 
+void remote_turns_ended(struct remote *r)
+{
+    for (struct user_turn *t = r->turns; t != NULL; t = t->next)
+        if ((t->stream && !t->known) || ends_all(t))
+            words_known(r, t);
+    remote_turns_tell(r);
+}
+
 static bool words_over(const struct remote *r, const struct user_turn *t, int64_t since_ns)
 {
+    if (ends_all(t)) /* see remote_turns_ended */
+        return false;
     if (t->stream)
         return t->item[0] == '\0' && since_ns > PAUSE_NS;
     if (t->state == USER_WAITS && !converses(r))
