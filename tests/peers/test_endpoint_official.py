@@ -2,7 +2,7 @@
 
 import pytest
 from client import Client
-from fake.realtime import Endpoint, official
+from fake.realtime import Endpoint, official, sdk
 
 
 def test_the_official_types_are_here():
@@ -69,3 +69,18 @@ def test_what_no_client_may_send_fails_the_test(send):
             send(client)
             client.send("input_audio_buffer.clear")
             client.until("input_audio_buffer.cleared")
+
+
+@pytest.mark.parametrize("ci", [True, False])
+def test_without_the_types_continuous_integration_fails_and_others_go_on(monkeypatch, ci):
+    monkeypatch.setattr(sdk, "openai", lambda _: None)
+    monkeypatch.setenv("CI", "true") if ci else monkeypatch.delenv("CI", raising=False)
+    official.wanted.cache_clear()
+    try:
+        if ci:
+            with pytest.raises(RuntimeError, match="not installed"):
+                official.check("voice", BAD[0][0])
+        else:
+            assert official.check("voice", BAD[0][0]) == []
+    finally:
+        official.wanted.cache_clear()

@@ -32,7 +32,7 @@ def authority():
     """Path of the certificate of the authority that signs the others (PEM)."""
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "ca.key",
             "-out", "ca.pem", "-days", "2", "-subj", "/CN=scripted authority", "-addext",
-            "basicConstraints=critical,CA:TRUE")
+            "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     return str(folder() / "ca.pem")
 
 
@@ -43,7 +43,9 @@ def files(kind):
     authority()
     if not (folder() / "key.pem").exists():
         openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "key.pem")
-    (folder() / f"{kind}.ext").write_text(f"subjectAltName={names}\n")
+    (folder() / f"{kind}.ext").write_text(
+        f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
+        "extendedKeyUsage=serverAuth\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
     openssl("req", "-new", "-key", "key.pem", "-subj", "/CN=scripted endpoint", "-out", f"{kind}.csr")
     sign = ["-signkey", "key.pem"] if kind == "self-signed" else ["-CA", "ca.pem", "-CAkey", "ca.key",
                                                                  "-CAcreateserial"]
