@@ -10,7 +10,7 @@ a second. Prints one JSON object:
 
 - lost: turns to which no answer was given whole.
 - answered_twice: turns to which the endpoint sent two whole answers, or of which two were heard at the loudspeaker.
-- unheard: turns of which no whole answer came out of the loudspeaker, though one was sent.
+- unheard: turns of which no answer came out of the loudspeaker to its end, though one was sent.
 - given_wrong: of the cuts within a turn that waited for its answer: the new session was not given the whole turn
   exactly once. Of the others: it was given a turn that had its answer.
 - back: from the endpoint's being reachable again to the first words of the conversation on the new connection, in ms.
@@ -154,10 +154,11 @@ class Books:
         return sum(f"turn number [{k}]" in str(e.event["item"].get("content")) for e in items)
 
     def next_connection(self, cut):
-        """The one that went on after a cut: the last that was made before the next cut."""
+        """The one that went on after a cut: the last before the next cut on which anything was said. An attempt that
+        lost a race says nothing."""
         later = [c.cut_ns for c in self.cuts if c.cut_ns > cut.cut_ns]
         end = min(later) if later else 1 << 62
-        made = [c for c, t in self.accepted.items() if cut.cut_ns < t < end]
+        made = [c for c, t in self.accepted.items() if cut.cut_ns < t < end and self.first_words(c)]
         return made[-1] if made else None
 
     # --- answers
@@ -197,8 +198,7 @@ class Books:
             out["trouble"] = "no new session"
             return out
         out["open_ms"] = (self.accepted[new] - cut.up_ns) / 1e6
-        words = self.first_words(new)
-        out["back_ms"] = (words - cut.up_ns) / 1e6 if words else None
+        out["back_ms"] = (self.first_words(new) - cut.up_ns) / 1e6
         mine = [m for m in self.given[new] if m.number == k]
         torn = [m for m in self.given[new] if not m.whole]
         old = [m for m in self.given[new] if m.number is not None and m.number < k]
@@ -220,11 +220,12 @@ class Books:
     # --- the sum
 
     def heard(self):
-        """Whole answers at the loudspeaker: how often, by the turn."""
+        """Answers at the loudspeaker that came to their end: how often, by the turn. Pauses within are measured
+        elsewhere."""
         with open(self.speaker, "rb") as f:
             found = find(f.read()[44:], MIC_HZ, slack_ms=20)
-        whole = [m.number for m in found if m.whole]
-        return {k: sum(n < GO_ON and n % AGAIN == k for n in whole) for k in range(1, self.turns + 1)}
+        ends = [m.number for m in found if m.count - 1 in m.frames]
+        return {k: sum(n < GO_ON and n % AGAIN == k for n in ends) for k in range(1, self.turns + 1)}
 
     def sum(self):
         heard = self.heard()
