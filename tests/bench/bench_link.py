@@ -23,7 +23,6 @@ import array
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -107,7 +106,7 @@ def converse(folder, seed, turns):
                 cuts.append(cut)
             time.sleep(max(0, begun + FIRST_S + EVERY_S * turns - time.monotonic()))
         finally:
-            program.send_signal(signal.SIGINT)
+            program.terminate()
             program.wait(20)
         return Books(ep, cuts, turns, speaker).sum()
 
