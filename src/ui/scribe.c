@@ -80,7 +80,7 @@ static int flush(struct scribe *s, struct err *e)
     if (s->whole)
         return 0;
     errno = 0;
-    if (fwrite(s->bytes.data, 1, s->bytes.len, s->to) != s->bytes.len || fflush(s->to) != 0)
+    if (fwrite(buf_str(&s->bytes), 1, s->bytes.len, s->to) != s->bytes.len || fflush(s->to) != 0)
         rc = failed(s, errno != 0 ? -errno : -EIO, e);
     buf_clear(&s->bytes);
     return rc;
