@@ -1,5 +1,6 @@
 #include "cmd/words.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "cmd/spoken.h"
 #include "ui/scribe.h"
 #include "util/text.h"
+
+#define SENTENCE_MAX 1000 /* bytes; a longer one is no sentence */
 
 struct words {
     struct job job;
@@ -31,6 +34,8 @@ struct words {
     bool worded;            /* something was said in it */
     struct buf said, reply; /* the turn in hand, and its translation so far */
     double from_ms, to_ms;  /* where that turn was */
+    double began_ms;        /* ... or where its translation began to come */
+    double spoken_ms;       /* of the translations, so far */
 };
 
 static const char *text_file(const struct words *w)
@@ -102,13 +107,21 @@ static void place(struct words *w, const struct session_event *ev)
     w->to_ms = known ? ev->to_ms : job_position_ms(&w->job);
 }
 
+/* Where we are, for a translation of which nobody says to what it belongs: what was heard so far,
+ * or of a recording, which is read as fast as can be, what was said of the translation. */
+static double now_ms(const struct words *w)
+{
+    return w->live ? job_position_ms(&w->job) : w->spoken_ms;
+}
+
 static void add_translation(struct words *w)
 {
+    bool known = w->said.len > 0;
     struct captions_segment s = {.input = job_input(&w->job),
                                  .text = buf_str(&w->reply),
-                                 .source = buf_str(&w->said),
-                                 .from_ms = w->from_ms,
-                                 .to_ms = w->to_ms};
+                                 .source = known ? buf_str(&w->said) : NULL,
+                                 .from_ms = known ? w->from_ms : w->began_ms,
+                                 .to_ms = known ? w->to_ms : now_ms(w)};
 
     make_way(w);
     add(w, &s);
@@ -121,6 +134,7 @@ static void add_translation(struct words *w)
 static void on_heard(struct words *w, const struct session_event *ev)
 {
     struct captions_segment s = {.input = job_input(&w->job), .text = ev->text};
+    struct err error;
 
     if (ev->text[0] == '\0')
         return;
@@ -131,15 +145,46 @@ static void on_heard(struct words *w, const struct session_event *ev)
         add(w, &s);
         return;
     }
+    if (ev->late) { /* it is translated while it is spoken */
+        check(w, w->scribing ? scribe_add_source(&w->scribe, &s, &error) : 0, &error);
+        return;
+    }
     buf_adds(&w->said, w->said.len > 0 ? " " : "");
     buf_adds(&w->said, ev->text);
     w->worded = true;
 }
 
+/* Whether a sentence is over, now that this follows. "3." may go on with "5". */
+static bool sentence_over(const struct buf *b, const char *next)
+{
+    static const char *const ends[] = {".", "!", "?", "\u3002", "\uff01", "\uff1f"};
+    const char *s = buf_str(b);
+    size_t n = b->len;
+
+    if (n > SENTENCE_MAX)
+        return true;
+    if (n > 1 && s[n - 1] == '.' && isdigit((unsigned char)s[n - 2]) &&
+        isdigit((unsigned char)next[0]))
+        return false;
+    while (n > 0 && s[n - 1] == ' ')
+        n--;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t m = strlen(ends[i]);
+        if (n >= m && memcmp(s + n - m, ends[i], m) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of a translation that has no turns, each sentence is a segment. */
 static void on_text(struct words *w, const char *text)
 {
-    if (w->reply.len == 0)
+    if (w->said.len == 0 && sentence_over(&w->reply, text))
+        add_translation(w);
+    if (w->reply.len == 0) {
         text += strspn(text, " \t\n");
+        w->began_ms = now_ms(w);
+    }
     buf_adds(&w->reply, text);
     show(w, buf_str(&w->reply));
 }
@@ -148,6 +193,7 @@ static void on_audio(struct words *w, const struct session_event *ev)
 {
     struct err error;
 
+    w->spoken_ms += (double)ev->count * 1000 / ev->rate_hz;
     if (spoken_add(&w->spoken, ev, &error) < 0)
         job_fail(&w->job, &error);
 }
@@ -219,7 +265,7 @@ static int begin(void *user, struct err *e)
     w->worded = false;
     buf_clear(&w->said);
     buf_clear(&w->reply);
-    w->from_ms = w->to_ms = 0;
+    w->from_ms = w->to_ms = w->spoken_ms = 0;
     spoken_begin(&w->spoken, sound_file(w), w->force);
     rc = outputs_check(text_file(w), w->force, w->job.inputs, recordings, e);
     if (rc == 0)
@@ -355,7 +401,7 @@ static int open_session(void *user, struct session_config *c, struct err *e)
     c->half_duplex = options_has(w->job.app->options, OPT_HALF_DUPLEX);
     c->backend_config.task = w->task;
     c->backend_config.speak = w->play || options_text(w->job.app->options, OPT_OUTPUT) != NULL;
-    c->backend_config.turn_detection = w->live;
+    c->backend_config.turn_detection = w->live || setup_is_remote(w->setup);
     c->sound.capture = w->live;
     c->sound.playback = w->play;
     if (w->task == BACKEND_TRANSCRIBE)

@@ -183,11 +183,12 @@ static double whole(double ms)
     return (double)(int64_t)(ms + 0.5);
 }
 
-static void add_segment(const struct captions_segment *s, const char *text, struct buf *out)
+static void add_object(const char *type, const struct captions_segment *s, const char *text,
+                       struct buf *out)
 {
     cJSON *o = cJSON_CreateObject();
 
-    cJSON_AddStringToObject(o, "type", "segment");
+    cJSON_AddStringToObject(o, "type", type);
     cJSON_AddNumberToObject(o, "v", 1);
     add_input(o, s->input);
     cJSON_AddNumberToObject(o, "from_ms", whole(s->from_ms));
@@ -207,10 +208,16 @@ void captions_add(struct captions *c, const struct captions_segment *s, struct b
     if (text.len > 0 && c->format == CAPTIONS_TEXT)
         buf_addf(out, "%s\n", buf_str(&text));
     else if (text.len > 0 && c->format == CAPTIONS_JSONL)
-        add_segment(s, buf_str(&text), out);
+        add_object("segment", s, buf_str(&text), out);
     else if (text.len > 0)
         add_cues(c, s, buf_str(&text), out);
     buf_free(&text);
+}
+
+void captions_add_source(struct captions *c, const struct captions_segment *s, struct buf *out)
+{
+    if (c->format == CAPTIONS_JSONL)
+        add_object("source", s, s->text, out);
 }
 
 void captions_end(const struct captions *c, const char *input, const char *status,

@@ -25,7 +25,7 @@ struct captions {
 struct captions_segment {
     const char *input;     /* name of the recording, for JSON; NULL: the microphone */
     const char *text;      /* UTF-8 */
-    const char *source;    /* of a translation: what was said; else NULL */
+    const char *source;    /* of a translation: what was said, where that is known; else NULL */
     double from_ms, to_ms; /* since the beginning of the recording */
 };
 
@@ -38,6 +38,9 @@ void captions_begin(struct captions *c, enum captions_format format, struct buf 
 
 /* Appends a segment. One without words: nothing. */
 void captions_add(struct captions *c, const struct captions_segment *s, struct buf *out);
+
+/* What was said, where nobody knows which translation belongs to it: for JSON only. */
+void captions_add_source(struct captions *c, const struct captions_segment *s, struct buf *out);
 
 /* The last line of JSON for an input: how it went; nothing in other formats. error may be NULL. */
 void captions_end(const struct captions *c, const char *input, const char *status,

@@ -139,6 +139,12 @@ int scribe_add(struct scribe *s, const struct captions_segment *segment, struct 
     return flush(s, e);
 }
 
+int scribe_add_source(struct scribe *s, const struct captions_segment *segment, struct err *e)
+{
+    captions_add_source(&s->captions, segment, &s->bytes);
+    return flush(s, e);
+}
+
 int scribe_end(struct scribe *s, const char *input, const char *status, const char *error,
                double length_ms, struct err *e)
 {

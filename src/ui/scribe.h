@@ -35,6 +35,7 @@ void scribe_hide(struct scribe *s); /* takes it away, before anybody else writes
 
 /* 0, or a negative errno: -EPIPE when who reads stdout has had enough. */
 int scribe_add(struct scribe *s, const struct captions_segment *segment, struct err *e);
+int scribe_add_source(struct scribe *s, const struct captions_segment *segment, struct err *e);
 int scribe_end(struct scribe *s, const char *input, const char *status, const char *error,
                double length_ms, struct err *e); /* captions_end */
 

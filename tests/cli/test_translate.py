@@ -190,6 +190,58 @@ def test_minutes_may_be_limited(world, servers, translated):
     assert (r.status, r.text) == (6, SPANISH + "\n")
 
 
+# --- a realtime endpoint
+
+
+@pytest.fixture
+def away(world, endpoint):
+    """A scripted endpoint that translates, and the options that lead to it."""
+    world.env["OPENAI_API_KEY"] = "sk-test"
+    ep = endpoint(transcripts=["One two.", "Three."], replies=["Uno dos.", "Tres."])
+    ep.options = ["--to", "es", "--url", ep.base + "/v1/realtime/translations", "--dialect", "openai"]
+    return ep
+
+
+def kinds(text):
+    found = {"segment": [], "source": [], "transcript": []}
+    for o in map(json.loads, text.splitlines()):
+        found[o["type"]].append(o.get("text", o.get("status")))
+    return found
+
+
+def test_an_endpoint_translates_recordings(world, away):
+    r = world.run("translate", "--json", "-o", "said.wav", *away.options, talk(world, 2))
+    assert r.status == 0, r.err
+    assert kinds(r.text)["segment"] == ["Uno dos.", "Tres."]
+    assert kinds(r.text)["transcript"] == ["ok"]
+    assert "127.0.0.1" in r.err.splitlines()[0] and len(r.err.splitlines()) == 1
+    assert away.received("session.update")[0]["session"]["audio"]["output"]["language"] == "es"
+    _, samples = recording.frames((world.here / "said.wav").read_bytes())
+    assert any(samples)
+
+
+def test_an_endpoint_translates_while_somebody_speaks(world, away):
+    live = ["translate", "--json", *away.options, "--play", "--audio", "file", "--output-device", "heard.wav"]
+    with world.start(*live, "--input-device", talk(world, 2)) as p:
+        lines = [p.stdout.readline().decode() for _ in range(4)]
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=10)
+    assert p.returncode == 130
+    found = kinds("".join(lines) + out.decode())
+    assert (found["segment"], found["source"]) == (["Uno dos.", "Tres."], ["One two.", "Three."])
+    assert found["transcript"] == ["ok"]
+    assert away.received("session.close")  # it was ended politely
+    assert any(recording.frames((world.here / "heard.wav").read_bytes())[1])
+
+
+def test_sentences_of_an_endpoint_are_lines(world, endpoint):
+    world.env["OPENAI_API_KEY"] = "sk-test"
+    ep = endpoint(replies=["Son las 3.5 en punto. Es tarde! No importa"])
+    r = world.run("translate", "--to", "es", "--url", ep.base + "/v1/realtime/translations", "--dialect", "openai",
+                  world.question())
+    assert (r.status, r.text) == (0, "Son las 3.5 en punto.\nEs tarde!\nNo importa\n")
+
+
 # --- with the models
 
 
