@@ -319,7 +319,8 @@ def test_an_endpoint_is_connected_to_and_sent_no_sound(doctor, world, endpoint):
     (f,) = r.about("endpoint")
     assert f["level"] == "ok" and "'127.0.0.1' (OpenAI) is ready" in f["text"] and "real service" in f["advice"]
     assert r.about("hearing") == r.about("language") == r.about("voice") == []
-    assert endpoint.received("session.update") and not endpoint.received("input_audio_buffer.append")
+    endpoint.wait_for("session.update", way="in")
+    assert not endpoint.received("input_audio_buffer.append")
     assert "sk-of-doctor" not in str(r.whole) + r.err
 
 
