@@ -129,6 +129,12 @@ static void name_turn(struct user_turn *t, const char *item)
     snprintf(t->item, sizeof t->item, "%s", item);
 }
 
+/* Not a turn but the end of all that is said to a session without turns. */
+static bool ends_all(const struct user_turn *t)
+{
+    return t->committed && !t->known && !t->written && t->start == t->end;
+}
+
 /* --- beginning and end */
 
 void remote_turn_begins(struct remote *r, uint64_t at)
@@ -286,11 +292,6 @@ int remote_turn_commit(struct remote *r)
     return 0;
 }
 
-static bool ends_all(const struct user_turn *t)
-{
-    return t->committed && !t->known && !t->written && t->start == t->end;
-}
-
 bool remote_turn_ends_all(const struct remote *r)
 {
     for (const struct user_turn *t = r->turns; t != NULL; t = t->next)
@@ -348,7 +349,7 @@ static struct user_turn *speaker(struct remote *r, const char *item)
     if (t != NULL || find_past(r, item) != 0)
         return t;
     for (t = r->turns; t != NULL; t = t->next)
-        if (!t->written && !t->known && !t->stream && t->item[0] == '\0')
+        if (!t->written && !t->known && !t->stream && !ends_all(t) && t->item[0] == '\0')
             break;
     if (t == NULL && item[0] != '\0' && remote_mode(r) == BY_SERVER && !r->base.caps.continuous) {
         remote_turn_begins(r, r->sent > LATE_WORDS ? r->sent - LATE_WORDS : 0);
@@ -365,7 +366,7 @@ static bool first_untold(const struct remote *r, const struct user_turn *t)
 {
     const struct user_turn *first = r->turns;
 
-    while (first != NULL && (first->told || first->written))
+    while (first != NULL && (first->told || first->written || ends_all(first)))
         first = first->next;
     return first == t;
 }
@@ -483,7 +484,7 @@ static struct user_turn *next_words(const struct remote *r)
     for (struct user_turn *t = r->turns; t != NULL; t = t->next) {
         bool due = t->written ? t->given : t->known && t->state != USER_SPEAKS;
         bool late = t->begun || t->state == USER_SETTLED || !converses(r);
-        if (t->told)
+        if (t->told || ends_all(t))
             continue;
         if (due && (first || t->written) && (late || t->words.len > 0))
             return t;
@@ -589,7 +590,11 @@ void remote_turns_lost(struct remote *r)
 void remote_turns_ended(struct remote *r)
 {
     for (struct user_turn *t = r->turns; t != NULL; t = t->next)
-        if ((t->stream && !t->known) || ends_all(t))
+        if (t->stream && !t->known)
+            words_known(r, t);
+    remote_turns_tell(r);
+    for (struct user_turn *t = r->turns; t != NULL; t = t->next)
+        if (ends_all(t))
             words_known(r, t);
     remote_turns_tell(r);
 }

@@ -17,7 +17,7 @@ struct stage {
     uv_loop_t loop;
     struct session *session;
     struct fake_duplex sound;
-    bool half_duplex, push_to_talk, no_capture;
+    bool half_duplex, push_to_talk, no_capture, continuous;
 
     /* the backend */
     struct backend backend;
@@ -107,7 +107,7 @@ static inline int open_backend(struct backend **out, const struct backend_config
 
     (void)e;
     st->config = *config;
-    st->backend = (struct backend){&ops, {.can_truncate = true}};
+    st->backend = (struct backend){&ops, {.can_truncate = true, .continuous = st->continuous}};
     *out = &st->backend;
     return 0;
 }
@@ -192,6 +192,15 @@ static inline int setup_push(void **state)
 
     *state = st;
     st->push_to_talk = true;
+    return open_stage(st);
+}
+
+static inline int setup_continuous(void **state)
+{
+    struct stage *st = calloc(1, sizeof *st);
+
+    *state = st;
+    st->continuous = true;
     return open_stage(st);
 }
 

@@ -672,6 +672,261 @@ static void a_handler_may_call_the_backend(void **state)
     assert_string_equal(scene_sent_on(st, 1), "update");
 }
 
+/* --- rate limits */
+
+static void limits_are_waited_out(void **state)
+{
+    static const char limited[] = "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\","
+                                  "\"code\":\"rate_limit_exceeded\","
+                                  "\"message\":\"Please try again in 3s.\"}}";
+    struct scene *sc = *state;
+
+    scene_open(sc);
+    scene_ready(sc);
+    OPS(sc)->send_text(sc->backend, "one");
+    scene_pass(sc, 1);
+    scene_told(sc);
+    scene_sent(sc);
+    scene_says(sc, limited);
+    assert_string_equal(scene_told(sc), "notice");
+    scene_pass(sc, 2500);
+    assert_string_equal(scene_sent(sc), "");
+    scene_pass(sc, 1000);
+    assert_string_equal(scene_sent(sc), "respond");
+    scene_says(sc, limited); /* told once */
+    assert_string_equal(scene_told(sc), "");
+    assert_int_equal(fake_transport_lines(sc->net), 1);
+}
+
+/* --- other tasks */
+
+static void a_transcription_has_words_and_no_replies(void **state)
+{
+    struct scene *sc = *state;
+
+    sc->config.task = BACKEND_TRANSCRIBE;
+    sc->endpoints[0].model = "gpt-4o-transcribe";
+    scene_open(sc);
+    scene_ready(sc);
+    scene_speak(sc, 300);
+    scene_speech(sc, 1000, 2000, "u1");
+    scene_saysf(sc, "{\"type\":\"conversation.item.input_audio_transcription.delta\","
+                    "\"item_id\":\"u1\",\"delta\":\"hel\"}");
+    scene_heard(sc, "u1", "hello");
+    assert_string_equal(scene_told(sc),
+                        "ready started:16000 stopped:32000 part(hel) heard(hello)+late");
+    assert_string_equal(scene_sent(sc), "update a0-299");
+}
+
+static void the_end_of_a_recording_is_told_behind_its_words(void **state)
+{
+    struct scene *sc = *state;
+
+    sc->config.task = BACKEND_TRANSCRIBE;
+    sc->endpoints[0].model = "gpt-4o-transcribe";
+    scene_open(sc);
+    scene_ready(sc);
+    scene_speak(sc, 200);
+    scene_speech(sc, 1000, 2000, "u1");
+    OPS(sc)->commit(sc->backend);
+    scene_pass(sc, 1);
+    assert_string_equal(scene_told(sc), "ready started:16000 stopped:32000");
+    scene_heard(sc, "u1", "hello");
+    assert_string_equal(scene_told(sc), "heard(hello)+late heard()+committed+late");
+}
+
+static void translate(struct scene *sc)
+{
+    sc->config.task = BACKEND_TRANSLATE;
+    sc->endpoints[0].dialect = "openai";
+    sc->endpoints[0].model = "gpt-realtime-translate";
+    sc->config.settings.to = "es";
+    scene_open(sc);
+    scene_ready(sc);
+    scene_sent(sc);
+    scene_told(sc);
+}
+
+static void translated(struct scene *sc, unsigned ms)
+{
+    struct buf b = BUF_INIT;
+
+    buf_adds(&b, "{\"type\":\"session.output_audio.delta\",\"delta\":\"");
+    for (unsigned i = 0; i < ms * 16; i++) /* 24 samples of 2 bytes, 4 characters for 3 */
+        buf_adds(&b, "AAAA");
+    buf_adds(&b, "\"}");
+    scene_says(sc, buf_str(&b));
+    buf_free(&b);
+}
+
+static void a_translation_comes_in_bursts(void **state)
+{
+    struct scene *sc = *state;
+
+    translate(sc);
+    translated(sc, 100);
+    scene_says(sc, "{\"type\":\"session.output_transcript.delta\",\"delta\":\"Hola\"}");
+    scene_pass(sc, 800);
+    translated(sc, 100);
+    assert_string_equal(scene_told(sc), "reply1 audio1:2400 text1(Hola) audio1:2400");
+    scene_pass(sc, 1500);
+    assert_string_equal(scene_told(sc), "done1");
+    translated(sc, 100);
+    assert_string_equal(scene_told(sc), "reply2 audio2:2400");
+}
+
+static void what_a_translation_hears_is_told_by_sentences(void **state)
+{
+    struct scene *sc = *state;
+
+    translate(sc);
+    scene_says(sc, "{\"type\":\"session.input_transcript.delta\",\"delta\":\"Good mor\"}");
+    scene_says(sc, "{\"type\":\"session.input_transcript.delta\",\"delta\":\"ning.\"}");
+    scene_says(sc, "{\"type\":\"session.input_transcript.delta\",\"delta\":\"And\"}");
+    assert_string_equal(scene_told(sc), "part(Good mor) part(Good morning.) "
+                                        "heard(Good morning.)+late part(And)");
+    scene_pass(sc, 2000);
+    assert_string_equal(scene_told(sc), "heard(And)+late");
+}
+
+static void the_end_of_a_translation_is_asked_for_and_told(void **state)
+{
+    struct scene *sc = *state;
+
+    translate(sc);
+    scene_speak(sc, 10);
+    OPS(sc)->commit(sc->backend);
+    assert_non_null(strstr(scene_sent(sc), "session.close"));
+    scene_pass(sc, 1000);
+    translated(sc, 100);
+    scene_says(sc, "{\"type\":\"session.input_transcript.delta\",\"delta\":\"Hello\"}");
+    assert_string_equal(scene_told(sc), "reply1 audio1:2400 part(Hello)");
+    scene_says(sc, "{\"type\":\"session.closed\"}");
+    fake_transport_end(sc->net, 0, 1000, "");
+    scene_pass(sc, 500);
+    assert_string_equal(scene_told(sc), "heard(Hello)+late heard()+committed+late done1");
+}
+
+static void a_translation_that_breaks_at_its_end_is_ended_on_the_next_connection(void **state)
+{
+    struct scene *sc = *state;
+
+    translate(sc);
+    scene_speak(sc, 10);
+    OPS(sc)->commit(sc->backend);
+    scene_cut(sc);
+    scene_pass(sc, 300);
+    assert_non_null(strstr(scene_sent_on(sc, 1), "session.close"));
+    scene_says(sc, "{\"type\":\"session.closed\"}");
+    assert_string_equal(scene_told(sc), "link- link+ heard()+committed+late");
+}
+
+static void a_server_that_never_says_that_it_has_finished_is_not_awaited(void **state)
+{
+    struct scene *sc = *state;
+
+    translate(sc);
+    OPS(sc)->commit(sc->backend);
+    scene_pass(sc, 6000);
+    assert_string_equal(scene_told(sc), "heard()+committed+late");
+}
+
+static void stopping_a_translation_silences_it_until_the_next_pause(void **state)
+{
+    struct scene *sc = *state;
+
+    translate(sc);
+    translated(sc, 100);
+    OPS(sc)->cancel(sc->backend);
+    scene_pass(sc, 1);
+    translated(sc, 100);
+    scene_pass(sc, 800);
+    translated(sc, 100);
+    assert_string_equal(scene_told(sc), "reply1 audio1:2400 done1-cancelled");
+    scene_pass(sc, 1500);
+    translated(sc, 100);
+    assert_string_equal(scene_told(sc), "reply2 audio2:2400");
+}
+
+/* --- a server that wants to be waited for, and names nothing */
+
+static void gemini(struct scene *sc)
+{
+    sc->endpoints[0].dialect = "gemini";
+    sc->endpoints[0].url = "ws://one/live";
+    sc->endpoints[0].model = "g";
+    sc->config.settings.turns = BACKEND_TURNS_SERVER;
+    scene_open(sc);
+}
+
+static void what_is_said_waits_until_the_server_is_ready(void **state)
+{
+    struct scene *sc = *state;
+
+    gemini(sc);
+    scene_speak(sc, 10);
+    assert_int_equal(fake_transport_line(sc->net, 0)->sent, 1);
+    scene_says(sc, "{\"setupComplete\":{}}");
+    assert_true(fake_transport_line(sc->net, 0)->sent > 1);
+    assert_string_equal(scene_told(sc), "ready");
+}
+
+static void turns_that_are_told_of_by_their_words_alone(void **state)
+{
+    struct scene *sc = *state;
+
+    gemini(sc);
+    scene_says(sc, "{\"setupComplete\":{}}");
+    scene_speak(sc, 300);
+    scene_told(sc);
+    scene_says(sc, "{\"serverContent\":{\"inputTranscription\":{\"text\":\"hello\"}}}");
+    assert_string_equal(scene_told(sc), "started:16000 part(hello)");
+    scene_says(sc, "{\"serverContent\":{\"outputTranscription\":{\"text\":\"Hi.\"}}}");
+    assert_string_equal(scene_told(sc), "stopped:48000 heard(hello) reply1 text1(Hi.)");
+    scene_says(sc, "{\"serverContent\":{\"generationComplete\":true,\"turnComplete\":true}}");
+    assert_string_equal(scene_told(sc), "done1");
+}
+
+static void the_model_itself_hears_the_user_speak(void **state)
+{
+    struct scene *sc = *state;
+
+    gemini(sc);
+    scene_says(sc, "{\"setupComplete\":{}}");
+    OPS(sc)->send_text(sc->backend, "hello");
+    scene_pass(sc, 1);
+    scene_says(sc, "{\"serverContent\":{\"outputTranscription\":{\"text\":\"Hi.\"}}}");
+    scene_told(sc);
+    scene_says(sc, "{\"serverContent\":{\"interrupted\":true}}");
+    assert_string_equal(scene_told(sc), "done1-cancelled started:0");
+}
+
+static void a_session_is_gone_on_with_by_its_handle(void **state)
+{
+    struct scene *sc = *state;
+    const char *setup;
+
+    gemini(sc);
+    scene_says(sc, "{\"setupComplete\":{}}");
+    OPS(sc)->send_text(sc->backend, "hello");
+    scene_pass(sc, 1);
+    scene_says(sc, "{\"serverContent\":{\"outputTranscription\":{\"text\":\"Hi.\"}}}");
+    scene_says(sc, "{\"serverContent\":{\"generationComplete\":true,\"turnComplete\":true}}");
+    scene_says(sc, "{\"sessionResumptionUpdate\":{\"newHandle\":\"h1\",\"resumable\":true}}");
+    scene_says(sc, "{\"goAway\":{\"timeLeft\":\"50s\"}}");
+    scene_told(sc);
+    scene_pass(sc, 500);
+    assert_int_equal(fake_transport_lines(sc->net), 2);
+    setup = fake_transport_sent(sc->net, 1, 0);
+    assert_non_null(strstr(setup, "\"handle\":\"h1\""));
+    assert_string_equal(scene_told(sc), "");
+    scene_says(sc, "{\"setupComplete\":{}}");
+    scene_pass(sc, 3000);
+    assert_int_equal(fake_transport_line(sc->net, 1)->sent, 1); /* it knows all of it */
+    OPS(sc)->send_text(sc->backend, "bye");
+    assert_non_null(strstr(fake_transport_sent(sc->net, 1, 1), "bye"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
 int main(void)
@@ -718,6 +973,19 @@ int main(void)
         T(forgetting_begins_a_session_without_memory),
         T(forgetting_nothing_keeps_the_connection),
         T(a_handler_may_call_the_backend),
+        T(limits_are_waited_out),
+        T(a_transcription_has_words_and_no_replies),
+        T(the_end_of_a_recording_is_told_behind_its_words),
+        T(a_translation_comes_in_bursts),
+        T(what_a_translation_hears_is_told_by_sentences),
+        T(the_end_of_a_translation_is_asked_for_and_told),
+        T(a_translation_that_breaks_at_its_end_is_ended_on_the_next_connection),
+        T(a_server_that_never_says_that_it_has_finished_is_not_awaited),
+        T(stopping_a_translation_silences_it_until_the_next_pause),
+        T(what_is_said_waits_until_the_server_is_ready),
+        T(turns_that_are_told_of_by_their_words_alone),
+        T(the_model_itself_hears_the_user_speak),
+        T(a_session_is_gone_on_with_by_its_handle),
     };
 
     return cmocka_run_group_tests_name("remote", tests, NULL, NULL);
