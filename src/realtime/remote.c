@@ -11,12 +11,14 @@
 #include "util/clock.h"
 
 #define TICK_MS    100
-#define BAD_MAX    20                  /* messages in a row that make no sense */
-#define LIMITED_MS 1000                /* who is told to come later without being told when */
-#define TALK_NS    (int64_t)1500000000 /* so long after its last sample the microphone is in use */
-#define STAYS_NS   (int64_t)5000000000 /* a connection that lasts is one that people are told of */
-#define SLOW_NS    (int64_t)2000000000 /* a server that says nothing at the beginning is ready */
-#define FINISH_NS  (int64_t)5000000000 /* ... and one that says nothing at the end has finished */
+#define BAD_MAX    20                   /* messages in a row that make no sense */
+#define LIMITED_MS 1000                 /* who is told to come later without being told when */
+#define TALK_NS    (int64_t)1500000000  /* so long after its last sample the microphone is in use */
+#define STAYS_NS   (int64_t)5000000000  /* a connection that lasts is one that people are told of */
+#define SLOW_NS    (int64_t)2000000000  /* a server that says nothing at the beginning is ready */
+#define HUSH_NS    (int64_t)10000000000 /* so long after the end of the input, an answer may begin */
+#define HUSH_MS    500                  /* of silence at a time */
+#define FINISH_NS  (int64_t)5000000000  /* ... and one that says nothing at the end has finished */
 
 void remote_tell(struct remote *r, struct backend_event ev)
 {
@@ -55,10 +57,11 @@ static void finish(struct remote *r)
     if (!r->base.caps.continuous || !remote_up(r) || c->finished || remote_audio_waiting(r) > 0 ||
         !remote_turn_ends_all(r))
         return;
-    if (c->ops->finish != NULL)
+    /* In a conversation the answer comes first: see hush. */
+    if (c->ops->finish != NULL && r->config.task != BACKEND_CONVERSE)
         rc = c->ops->finish(c->wire);
     c->finished = rc == 0;
-    r->input_ns = clock_ns();
+    r->input_ns = r->hush_ns = clock_ns();
     if (rc < 0)
         remote_conn_fail(r, rc, "the end cannot be told");
 }
@@ -408,6 +411,23 @@ static void attend(struct remote *r)
     r->attending = on;
 }
 
+/* The input has ended, and a model that hears all the time speaks only while it hears: that nobody
+ * speaks any more, until it has answered. What it heard is told as soon as it does. */
+static void hush(struct remote *r)
+{
+    int64_t now = clock_ns(), ms = (now - r->hush_ns) / 1000000;
+
+    if (r->reply != NULL && remote_turn_ends_all(r))
+        remote_turns_ended(r);
+    if (r->reply == NULL && (!remote_turn_ends_all(r) || now - r->input_ns > HUSH_NS)) {
+        on_ended(r);
+        return;
+    }
+    if (remote_up(r) && ms > 0)
+        (void)remote_audio_silence(r, ms < HUSH_MS ? (unsigned)ms : HUSH_MS);
+    r->hush_ns = now;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct remote *r = timer->data;
@@ -419,7 +439,9 @@ static void on_tick(uv_timer_t *timer)
         tell_connected(r);
     if (c->told && !r->ready && clock_ns() - c->born_ns > SLOW_NS)
         tell_ready(r);
-    if (c->finished && !c->ended && clock_ns() - r->input_ns > FINISH_NS)
+    if (c->finished && !c->ended && r->config.task == BACKEND_CONVERSE)
+        hush(r);
+    else if (c->finished && !c->ended && clock_ns() - r->input_ns > FINISH_NS)
         on_ended(r);
     attend(r);
     remote_turns_tick(r);

@@ -213,6 +213,7 @@ struct remote {
     size_t past_count;
     int64_t fed_ns;   /* when audio came in last; 0: never */
     int64_t input_ns; /* when the user's input ended last */
+    int64_t hush_ns;  /* behind the end of the input, silence was sent until then */
 
     struct reply replies[REMOTE_REPLIES];
     struct reply *reply; /* in hand: not done yet. NULL: none */

@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import threading
+import wave
 
 import pytest
 
@@ -51,11 +52,15 @@ def aimock(server, tmp_path):
         yield start
 
 
+def environment(tmp_path):
+    return {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "OPENAI_API_KEY": "sk-test"}
+
+
 def chat(hullo, tmp_path, written, *options, seconds=0):
     """Runs a conversation; what stdin holds is written, after which it stays open for so long. Returns its turns."""
-    env = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "OPENAI_API_KEY": "sk-test"}
-    run = subprocess.Popen([hullo, "chat", "--audio", "null", "--json", "-s", "Be brief.", *options], env=env, text=True,
-                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = subprocess.Popen([hullo, "chat", "--audio", "null", "--json", "-s", "Be brief.", *options],
+                           env=environment(tmp_path), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
     run.stdin.write(written)
     run.stdin.flush()
     timer = threading.Timer(seconds, run.stdin.close)
@@ -124,12 +129,23 @@ def sound(ms, loud):
     return base64.b64encode(pcm).decode()
 
 
-def test_gpt_live_is_heard_and_hears(hullo, aimock, tmp_path):
-    """The script wants silence from us, for so long as it lasts, and nothing else."""
+def live(heard_s):
+    """A script that wants silence from us, for so long, and nothing else."""
     tape = Tape({"model": "gpt-live-1", "instructions": "Be brief.", "delegation": {"type": "client"},
                  "audio": {"format": {"type": "audio/pcm", "rate": HZ}, "output": {"voice": "marin"}}})
-    for _ in range(60):
+    for _ in range(heard_s):
         tape.hear({"type": "session.input_audio.append", "audio": sound(1000, 0)})
+    return tape
+
+
+def end(tape, heard_s):
+    tape.say({"type": "session.closed", "reason": "close_requested", "session": tape.resource(),
+              "usage": {"seconds": heard_s}}, heard_ms=1000 * heard_s)
+    return tape.fixture()
+
+
+def test_gpt_live_is_heard_and_hears(hullo, aimock, tmp_path):
+    tape = live(60)
     for at in range(5):
         tape.say({"type": "session.output_audio.delta", "delta": sound(100, 0)}, heard_ms=100 * at)
     tape.say({"type": "session.input_transcript.delta", "delta": QUESTION, "start_ms": 0, "end_ms": 400}, heard_ms=500)
@@ -139,10 +155,26 @@ def test_gpt_live_is_heard_and_hears(hullo, aimock, tmp_path):
     tape.say({"type": "session.output_transcript.delta", "delta": "is.", "start_ms": 700, "end_ms": 900}, heard_ms=900)
     for at in range(20):
         tape.say({"type": "session.output_audio.delta", "delta": sound(100, 0)}, heard_ms=1000 + 100 * at)
-    tape.say({"type": "session.closed", "reason": "close_requested", "session": tape.resource(),
-              "usage": {"seconds": 60}}, heard_ms=60000)
-    url, log = aimock(tape.fixture())
+    url, log = aimock(end(tape, 60))
     turns = chat(hullo, tmp_path, "", "--dialect", "gpt-live", "--url", url, seconds=4)
     assert [(t["heard"], t["text"]) for t in turns] == [(QUESTION, "Paris.")]
     assert 400 < turns[0]["heard_ms"] < 1200  # of its speech, with a bit of the silence around it
     assert not any("mismatch" in line or "Invalid" in line for line in log), log
+
+
+def test_gpt_live_answers_a_recording_that_has_ended(hullo, aimock, tmp_path):
+    """It hears silence until it has: there is half a second in the recording, and the answer comes after a whole one."""
+    tape = live(30)
+    tape.say({"type": "session.input_transcript.delta", "delta": QUESTION, "start_ms": 0, "end_ms": 400}, heard_ms=700)
+    tape.say({"type": "session.output_transcript.delta", "delta": "Paris.", "start_ms": 900, "end_ms": 999}, heard_ms=1000)
+    tape.say({"type": "session.output_audio.delta", "delta": sound(100, 9000)}, heard_ms=1000)
+    url, _ = aimock(end(tape, 30))
+    with wave.open(str(tmp_path / "question.wav"), "wb") as recording:
+        recording.setparams((1, 2, 16000, 0, "NONE", ""))
+        recording.writeframes(bytes(16000))
+    run = subprocess.run([hullo, "ask", "--json", "-s", "Be brief.", "--dialect", "gpt-live", "--url", url,
+                          tmp_path / "question.wav"],
+                         env=environment(tmp_path), capture_output=True, text=True, timeout=30)
+    assert run.returncode == 0, run.stderr
+    reply = json.loads(run.stdout)
+    assert (reply["transcript"], reply["text"]) == (QUESTION, "Paris.")
