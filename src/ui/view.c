@@ -120,15 +120,10 @@ static void heard(struct view *v, const struct session_event *ev)
         show_reply(v);
 }
 
-static void speech(struct view *v)
-{
-    v->waiting = v->late;
-    if (v->waiting)
-        buf_clear(&v->heard);
-}
-
 static void reply_text(struct view *v, const char *text)
 {
+    if (v->late && v->reply.len == 0)
+        v->waiting = v->heard.len == 0;
     buf_adds(&v->reply, text);
     if (!v->json && (!v->waiting || v->reply.len > WAIT_BYTES))
         show_reply(v);
@@ -267,8 +262,6 @@ void view_show(struct view *v, const struct session_event *ev)
             log_error(v->log, "%s", ev->error->text);
         break;
     case SESSION_SPEECH:
-        speech(v);
-        break;
     case SESSION_REPLY_AUDIO:
     case SESSION_HEARD_PART:
     case SESSION_USAGE:
