@@ -79,6 +79,8 @@ void mic_push(struct mic *m, const int16_t *x, size_t n, int64_t at_ns)
     size_t early;
 
     m->seen_ns = at_ns + lasts_ns(n);
+    if (m->began_ns == 0)
+        m->began_ns = at_ns;
     switch (m->way) {
     case MIC_OPEN:
         early = m->from_ns != 0 ? samples_in(m->from_ns - at_ns) : 0;
@@ -173,4 +175,11 @@ int64_t mic_time(const struct mic *m, uint64_t at)
     if (m->edge_ns == 0)
         return 0;
     return m->edge_ns + ((int64_t)at - (int64_t)m->fed) * 1000000000 / RATE;
+}
+
+double mic_position_ms(const struct mic *m, uint64_t at)
+{
+    int64_t ns = mic_time(m, at);
+
+    return ns > m->began_ns ? (double)(ns - m->began_ns) / 1e6 : 0;
 }

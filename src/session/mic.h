@@ -19,6 +19,7 @@ struct mic {
     enum mic_way way;
     uint64_t fed;      /* samples that the backend counts */
     int64_t edge_ns;   /* when the sample behind them is captured; 0: there were none */
+    int64_t began_ns;  /* when the first sample of all was captured; 0: there were none */
     int64_t seen_ns;   /* when the sample behind the newest one of all is captured */
     int64_t from_ns;   /* while open: what was captured before this is not for the backend */
     int16_t *kept;     /* a ring */
@@ -50,5 +51,8 @@ void mic_open(struct mic *m, int64_t at_ns);
 
 /* When the backend's sample `at` was captured; 0: not by this microphone. */
 int64_t mic_time(const struct mic *m, uint64_t at);
+
+/* The same, in milliseconds since the microphone was opened, at least 0. */
+double mic_position_ms(const struct mic *m, uint64_t at);
 
 #endif

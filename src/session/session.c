@@ -29,14 +29,22 @@ static bool was_spoken(struct session *s, const struct backend_event *ev)
     return !written;
 }
 
+/* Since the session began. The backend begins anew to count whenever it was to forget. */
+static double position_ms(const struct session *s, uint64_t at)
+{
+    return s->mic.began_ns != 0 ? mic_position_ms(&s->mic, at) : (double)at * 1000 / BACKEND_HZ;
+}
+
 static void tell_heard(struct session *s, const struct backend_event *ev)
 {
+    bool known = ev->until > 0;
+
     session_tell(s, (struct session_event){.type = SESSION_HEARD,
                                            .text = ev->text,
                                            .committed = ev->committed,
                                            .late = ev->late,
-                                           .from_ms = (double)ev->at * 1000 / BACKEND_HZ,
-                                           .to_ms = (double)ev->until * 1000 / BACKEND_HZ});
+                                           .from_ms = known ? position_ms(s, ev->at) : 0,
+                                           .to_ms = known ? position_ms(s, ev->until) : 0});
 }
 
 static void heard(struct session *s, const struct backend_event *ev)

@@ -166,6 +166,18 @@ def test_live_speech_is_translated_turn_by_turn(world, servers, translated):
     assert any(samples)
 
 
+def test_time_goes_on_while_a_translation_is_spoken(world, servers, translated):
+    """The microphone is opened anew after each."""
+    world.write("talk.wav", recording.wav((recording.speech(1) + recording.silence(6)) * 2))
+    live = ["translate", "--to", "es", "--json", "--play", "--audio", "file", "--output-device", "heard.wav"]
+    with world.start(*live, "--input-device", "talk.wav") as p:
+        lines = [json.loads(p.stdout.readline()) for _ in range(2)]
+        p.send_signal(signal.SIGINT)
+        p.communicate(timeout=10)
+    assert [round(o["from_ms"] / 1000) for o in lines] == [0, 7]
+    assert [round(o["to_ms"] / 1000) for o in lines] == [1, 8]
+
+
 def test_what_is_being_said_at_ctrl_c_is_translated_too(world, servers, translated):
     world.write("talk.wav", recording.wav(recording.speech(60)))
     with world.start("translate", "--to", "es", "--audio", "file", "--input-device", "talk.wav", "-v") as p:

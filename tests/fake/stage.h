@@ -27,6 +27,7 @@ struct stage {
 
     struct buf events;
     struct session_event done; /* the last REPLY_DONE, without its text */
+    double from_ms, to_ms;     /* of the last HEARD */
 };
 
 static inline struct stage *stage_of(struct backend *b)
@@ -124,6 +125,8 @@ static inline void on_event(void *user, const struct session_event *ev)
         break;
     case SESSION_HEARD:
         buf_addf(&st->events, "heard(%s) ", ev->text);
+        st->from_ms = ev->from_ms;
+        st->to_ms = ev->to_ms;
         break;
     case SESSION_REPLY_DONE:
         buf_addf(&st->events, "done%s%s%s%s ", ev->cancelled ? "-cancelled" : "",

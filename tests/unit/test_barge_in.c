@@ -634,6 +634,26 @@ static void forgetting_in_mid_reply_opens_the_microphone(void **state)
     SAW(&st->events, "heard(hello) ");
 }
 
+/* The backend counts anew after it was to forget; people do not. */
+static void where_a_turn_was_is_told_since_the_beginning(void **state)
+{
+    struct stage *st = *state;
+
+    capture(st, 1, 2000);
+    says(st, (struct backend_event){
+                 .type = BACKEND_HEARD, .text = "one", .at = 500 * MS, .until = 1500 * MS});
+    assert_int_equal(st->from_ms, 500);
+    assert_int_equal(st->to_ms, 1500);
+    session_forget(st->session);
+    capture(st, 1, 1000);
+    says(st, (struct backend_event){
+                 .type = BACKEND_HEARD, .text = "two", .at = 250 * MS, .until = 750 * MS});
+    assert_int_equal(st->from_ms, 2250);
+    assert_int_equal(st->to_ms, 2750);
+    says(st, (struct backend_event){.type = BACKEND_HEARD, .text = "three"});
+    assert_int_equal(st->to_ms, 0); /* not known */
+}
+
 #define TEST(f)      cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define TEST_HALF(f) cmocka_unit_test_setup_teardown(f, setup_half, teardown)
 #define TEST_PLAY(f) cmocka_unit_test_setup_teardown(f, setup_play, teardown)
@@ -677,6 +697,7 @@ int main(void)
         TEST(an_item_that_the_sound_path_dropped_by_itself_is_a_stopped_reply),
         TEST(a_user_who_speaks_twice_stops_the_reply_once),
         TEST(forgetting_in_mid_reply_opens_the_microphone),
+        TEST(where_a_turn_was_is_told_since_the_beginning),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
