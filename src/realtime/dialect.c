@@ -262,6 +262,7 @@ static const struct dialect huggingface = {
     .output_hz = 24000,
     .max_tokens = "max_output_tokens",
     .writes = true,
+    .always_detects = true,
 };
 
 /* As OpenAI's, but for what the endpoint's values say (dialect_generic_new), and without what only
@@ -275,7 +276,6 @@ static const struct dialect generic = {
     .url = {"/v1/realtime[?model={model}]", "/v1/realtime?intent=transcription[&model={model}]",
             "/v1/realtime/translations[?model={model}]"},
     .header = bearer,
-    .transcribes = true,
     .session = SESSION_GA,
     .format_in = "pcm16",
     .format_out = "pcm16",

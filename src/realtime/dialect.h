@@ -55,6 +55,7 @@ struct dialect {
     bool truncates;         /* takes conversation.item.truncate */
     bool retains;           /* takes truncation by a retention ratio */
     bool commits;           /* takes input_audio_buffer.commit and .clear */
+    bool always_detects;    /* ends turns by itself, and answers them, whatever it is told */
 };
 
 extern const struct dialect *const dialects[]; /* ends with NULL; the first is OpenAI's */

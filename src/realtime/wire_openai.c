@@ -20,7 +20,7 @@ static void fill_caps(struct wire *w)
                                  .writes = converse && d->writes,
                                  .audio_turns = converse && d->writes && d->audio_turns,
                                  .detects = openai_detects(d, c->task, c->model),
-                                 .commits = d->commits,
+                                 .commits = d->commits || d->always_detects,
                                  .transcribes = d->transcribes ||
                                                 openai_transcriber(d, c->task, c->model) != NULL,
                                  .adjusts = true,
@@ -44,6 +44,7 @@ static void free_wire(struct wire *w)
     if (w == NULL)
         return;
     wire_parts_free(&w->parts);
+    buf_free(&w->held);
     free(w);
 }
 
@@ -81,13 +82,63 @@ static int send_update(struct wire *w)
     return wire_send_out(&w->parts);
 }
 
+static int send_now(struct wire *w, const int16_t *x, size_t n)
+{
+    return wire_send_audio(&w->parts, "{\"type\":\"input_audio_buffer.append\",\"audio\":\"", x, n,
+                           "\"}");
+}
+
+/* A server that ends turns whatever it is told must not hear one before it is over. */
+static bool holds(const struct wire *w)
+{
+    const struct wire_config *c = &w->parts.config;
+
+    return c->dialect->always_detects && c->settings->turns == BACKEND_TURNS_CLIENT;
+}
+
+static int send_held(struct wire *w)
+{
+    int rc =
+        send_now(w, (const int16_t *)(const void *)w->held.data, w->held.len / sizeof(int16_t));
+
+    buf_clear(&w->held);
+    return rc;
+}
+
+static int send_audio(struct wire *w, const int16_t *x, size_t n)
+{
+    size_t most = (size_t)w->parts.config.dialect->input_hz * OPENAI_HELD_S * sizeof *x;
+    int rc = 0;
+
+    if (!holds(w))
+        return send_now(w, x, n);
+    if (w->held.len > most)
+        rc = send_held(w);
+    buf_add(&w->held, x, n * sizeof *x);
+    return buf_failed(&w->held) ? -ENOMEM : rc;
+}
+
+/* Silence makes the server end the turn. */
+static int send_ended(struct wire *w)
+{
+    static const int16_t silence[4800];
+    int rc = send_held(w);
+
+    for (int sent = 0; rc == 0 && sent < w->parts.config.dialect->input_hz; sent += 4800)
+        rc = send_now(w, silence, 4800);
+    w->ended = rc == 0;
+    return rc;
+}
+
 static int send_settings(struct wire *w, const struct backend_settings *settings)
 {
     const char *voice = openai_voice(w->parts.config.dialect, settings);
     int rc;
 
     w->parts.config.settings = settings;
-    rc = send_update(w);
+    rc = holds(w) ? 0 : send_held(w);
+    if (rc == 0)
+        rc = send_update(w);
     return rc == 0 && w->spoken && strcmp(voice != NULL ? voice : "", w->voice) != 0 ? 1 : rc;
 }
 
@@ -97,19 +148,18 @@ static int send_bare(struct wire *w, const char *type)
     return wire_send_out(&w->parts);
 }
 
-static int send_audio(struct wire *w, const int16_t *x, size_t n)
-{
-    return wire_send_audio(&w->parts, "{\"type\":\"input_audio_buffer.append\",\"audio\":\"", x, n,
-                           "\"}");
-}
-
 static int send_commit(struct wire *w)
 {
+    if (w->parts.config.dialect->always_detects)
+        return send_ended(w);
     return send_bare(w, "input_audio_buffer.commit");
 }
 
 static int send_clear(struct wire *w)
 {
+    buf_clear(&w->held);
+    if (!w->parts.config.dialect->commits)
+        return 0;
     return send_bare(w, "input_audio_buffer.clear");
 }
 
@@ -163,8 +213,13 @@ static int send_assistant_text(struct wire *w, const char *text)
 
 static int send_respond(struct wire *w, const char *instructions)
 {
-    struct buf *b = wire_message(&w->parts, "response.create");
+    bool comes = w->ended;
+    struct buf *b;
 
+    w->ended = false;
+    if (comes)
+        return 0;
+    b = wire_message(&w->parts, "response.create");
     if (instructions != NULL) {
         wire_object(b, "response");
         wire_str(b, "instructions", instructions);

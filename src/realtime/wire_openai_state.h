@@ -8,7 +8,7 @@
 
 #include "realtime/wire_parts.h"
 
-enum { OPENAI_VOICE = 128 };
+enum { OPENAI_VOICE = 128, OPENAI_HELD_S = 120 };
 
 struct wire {
     struct wire_parts parts;
@@ -18,6 +18,8 @@ struct wire {
     bool spoken;              /* audio has come: the voice stands */
     char voice[OPENAI_VOICE]; /* as sent */
     double speed;             /* as sent; 0: none was */
+    bool ended;               /* silence has ended a turn: its reply comes unasked */
+    struct buf held;          /* samples of a turn that is not to be ended before we say so */
     bool texted;              /* the words of the reply in hand come in pieces */
     bool worded;              /* ... came whole, and there may be more */
 };

@@ -153,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         .retention = 0.5,
         .max_tokens = 9,
         .turns = n > 1 && (bytes[1] & 32) != 0 ? BACKEND_TURNS_CLIENT : BACKEND_TURNS_SEMANTIC};
-    const struct backend_settings none = {0};
+    const struct backend_settings none = {.turns = BACKEND_TURNS_CLIENT};
     struct seen seen = {0};
     struct wire_config config = {.send = check_sent, .event = check_event, .user = &seen};
     struct wire *w = NULL;

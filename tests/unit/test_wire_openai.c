@@ -253,6 +253,38 @@ static void a_truncation_that_could_only_fail_is_not_sent(void **state)
     fake_wire_close(&f);
 }
 
+/* Its own detector ends the turn, and it answers by itself: asking for that would make two. */
+static void a_server_that_always_detects_is_given_silence(void **state)
+{
+    static const int16_t x[] = {1, 2, 3};
+    static const char held[] = "{\"type\":\"input_audio_buffer.append\",\"audio\":\"AgADAA==\"}\n";
+    struct fake_wire f = {0};
+    const char *sent;
+    size_t letters = 0;
+
+    (void)state;
+    fake_wire_open(&f, dialect_find("huggingface"), BACKEND_CONVERSE, "m", true);
+    assert_int_equal(f.ops->audio(f.wire, x, 3), 0);
+    assert_non_null(strstr(fake_wire_sent(&f), "AQACAAMA"));
+    f.settings.turns = BACKEND_TURNS_CLIENT;
+    assert_int_equal(f.ops->audio(f.wire, x, 3), 0);
+    assert_int_equal(f.ops->clear(f.wire), 0);
+    assert_int_equal(f.ops->audio(f.wire, x + 1, 2), 0);
+    assert_string_equal(fake_wire_sent(&f), "");
+    assert_int_equal(f.ops->commit(f.wire), 0);
+    sent = fake_wire_sent(&f);
+    assert_null(strstr(sent, "commit"));
+    assert_memory_equal(sent, held, strlen(held));
+    sent += strlen(held);
+    for (; *sent != '\0'; sent++)
+        letters += *sent == 'A';
+    assert_int_equal(letters, 24000 * 2 / 3 * 4);
+    expect_sent(&f, f.ops->respond(f.wire, NULL), "");
+    expect_sent(&f, f.ops->respond(f.wire, NULL), "{\"type\":\"response.create\"}\n");
+    expect_sent(&f, f.ops->clear(f.wire), "");
+    fake_wire_close(&f);
+}
+
 static void what_sending_answers_is_passed_on(void **state)
 {
     static const int16_t x[] = {1};
@@ -611,6 +643,7 @@ int main(void)
         cmocka_unit_test(another_transcriber_detects_turns),
         cmocka_unit_test(everything_else_is_said_in_the_words_of_the_protocol),
         cmocka_unit_test(a_truncation_that_could_only_fail_is_not_sent),
+        cmocka_unit_test(a_server_that_always_detects_is_given_silence),
         cmocka_unit_test(what_sending_answers_is_passed_on),
         cmocka_unit_test(a_turn_and_its_reply_are_told),
         cmocka_unit_test(words_that_come_only_whole_are_told_once),
