@@ -1,10 +1,10 @@
 /* ws_echo URL [COUNT] - WebSocket clients that send back what they get, for the servers of others.
  *
- * URL may hold %d: the numbers from 1 to COUNT are put there, for as many connections at once. For
- * each one a line on stdout: the number, how it ended ("closed CODE", "refused STATUS", "broken",
- * "invalid", "usage"), a tab, and the message for people. HULLO_WS_CACERT names a CA bundle,
- * HULLO_WS_SEND a text that is sent first, HULLO_WS_TURNS after how many echoes it closes by
- * itself, HULLO_WS_HEADER a header. */
+ * URL may hold %d: the numbers from 1 to COUNT are put there, for as many connections, ten of them
+ * at a time. For each one a line on stdout: the number, how it ended ("closed CODE", "refused
+ * STATUS", "broken", "invalid", "usage"), a tab, and the message for people. HULLO_WS_CACERT names
+ * a CA bundle, HULLO_WS_SEND a text that is sent first, HULLO_WS_TURNS after how many echoes it
+ * closes by itself, HULLO_WS_HEADER a header. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,16 @@
 
 #include "net/ws.h"
 
+enum { AT_ONCE = 10 };
+
+struct course {
+    uv_loop_t loop;
+    const char *url;
+    long next, count;
+};
+
 struct echo {
+    struct course *course;
     long number;
     struct ws *ws;
     const char *first;
@@ -43,6 +52,8 @@ static void on_message(void *user, const char *bytes, size_t n, bool binary)
         say(e, bytes, n, binary);
 }
 
+static void begin_next(struct course *c);
+
 static void on_closed(void *user, const struct ws_closed *how)
 {
     struct echo *e = user;
@@ -65,6 +76,8 @@ static void on_closed(void *user, const struct ws_closed *how)
     printf("\t%s\n", how->error->text);
     fflush(stdout);
     ws_free(e->ws);
+    begin_next(e->course);
+    free(e);
 }
 
 /* The address with the number in the place of %d. */
@@ -85,13 +98,13 @@ static long setting(const char *name, long otherwise)
     return value != NULL ? strtol(value, NULL, 10) : otherwise;
 }
 
-static void begin(struct echo *e, uv_loop_t *loop, const char *url)
+static int begin(struct echo *e)
 {
     const char *headers[] = {getenv("HULLO_WS_HEADER"), NULL};
     char text[1024];
     struct err why = {0};
     const struct ws_config config = {
-        .loop = loop,
+        .loop = &e->course->loop,
         .url = text,
         .headers = headers,
         .cacert = getenv("HULLO_WS_CACERT"),
@@ -104,29 +117,41 @@ static void begin(struct echo *e, uv_loop_t *loop, const char *url)
     e->first = getenv("HULLO_WS_SEND");
     e->turns = setting("HULLO_WS_TURNS", 0);
     e->copies = setting("HULLO_WS_COPIES", 1);
-    fill_in(text, sizeof text, url, e->number);
-    if (ws_open(&e->ws, &config, &why) < 0)
-        printf("%ld usage\t%s\n", e->number, why.text);
+    fill_in(text, sizeof text, e->course->url, e->number);
+    if (ws_open(&e->ws, &config, &why) == 0)
+        return 0;
+    printf("%ld usage\t%s\n", e->number, why.text);
+    return -1;
+}
+
+static void begin_next(struct course *c)
+{
+    struct echo *e;
+
+    while (c->next < c->count) {
+        e = calloc(1, sizeof *e);
+        if (e == NULL)
+            return;
+        e->course = c;
+        e->number = ++c->next;
+        if (begin(e) == 0)
+            return;
+        free(e);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    long count = argc > 2 ? strtol(argv[2], NULL, 10) : 1;
-    struct echo *echoes = count > 0 ? calloc((size_t)count, sizeof *echoes) : NULL;
-    uv_loop_t loop;
-    int failed;
+    struct course c = {.count = argc > 2 ? strtol(argv[2], NULL, 10) : 1};
 
-    if (argc < 2 || echoes == NULL || uv_loop_init(&loop) < 0) {
+    if (argc < 2 || uv_loop_init(&c.loop) < 0) {
         fprintf(stderr, "usage: ws_echo URL [COUNT]\n");
         return 2;
     }
+    c.url = argv[1];
     signal(SIGPIPE, SIG_IGN);
-    for (long i = 0; i < count; i++) {
-        echoes[i].number = i + 1;
-        begin(&echoes[i], &loop, argv[1]);
-    }
-    uv_run(&loop, UV_RUN_DEFAULT);
-    failed = uv_loop_close(&loop) != 0;
-    free(echoes);
-    return failed;
+    for (int i = 0; i < AT_ONCE; i++)
+        begin_next(&c);
+    uv_run(&c.loop, UV_RUN_DEFAULT);
+    return uv_loop_close(&c.loop) != 0;
 }

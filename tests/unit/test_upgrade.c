@@ -188,7 +188,7 @@ static void what_is_no_http_is_garbage(void **state)
     assert_step("HTTP/1.1 1x1 x\r\n", UPGRADE_GARBAGE);
     assert_step("HTTP/1.1 101x\r\n", UPGRADE_GARBAGE);
     assert_step("HTTP/1.1 101 x\r\nno colon\r\n", UPGRADE_GARBAGE);
-    assert_step("HTTP/1.1 101 x\r\nA: b\r\n folded\r\n", UPGRADE_GARBAGE);
+    assert_step("HTTP/1.1 101 x\r\nA: b\r\n folded: c\r\n", UPGRADE_GARBAGE);
     assert_step("HTTP/1.1 101 x\r\n: b\r\n", UPGRADE_GARBAGE);
     assert_int_equal(upgrade_read("HTTP/1.1 101 x\r\nA: b\0c\r\n", 24, false, KEY, NULL, &a),
                      UPGRADE_GARBAGE);
@@ -243,6 +243,21 @@ static void the_words_of_a_refusal_are_read_to_their_end(void **state)
     assert_words("HTTP/1.1 304 Same\r\n\r\n", false, UPGRADE_REFUSED, "");
 }
 
+static void words_without_end_are_not_read_to_it(void **state)
+{
+    struct buf b = BUF_INIT;
+    struct upgrade_answer a;
+
+    (void)state;
+    buf_adds(&b, BUSY "\r\n");
+    while (b.len < UPGRADE_MAX_WORDS)
+        buf_adds(&b, "blah ");
+    assert_int_equal(read_all(b.data, false, &a), UPGRADE_MORE);
+    buf_adds(&b, "blah blah blah blah blah blah");
+    assert_int_equal(read_all(b.data, false, &a), UPGRADE_REFUSED);
+    buf_free(&b);
+}
+
 static void what_a_refusal_says_besides_is_kept(void **state)
 {
     struct upgrade_answer a;
@@ -272,6 +287,7 @@ int main(void)
         cmocka_unit_test(what_is_no_http_is_garbage),
         cmocka_unit_test(a_long_header_is_too_long_whether_it_ends_or_not),
         cmocka_unit_test(the_words_of_a_refusal_are_read_to_their_end),
+        cmocka_unit_test(words_without_end_are_not_read_to_it),
         cmocka_unit_test(what_a_refusal_says_besides_is_kept),
     };
 
