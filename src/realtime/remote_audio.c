@@ -18,13 +18,6 @@
 
 enum { OUT_MAX = REMOTE_PIECE * (HZ_MAX / BACKEND_HZ) + 256 };
 
-uint64_t remote_audio_waiting(const struct remote *r)
-{
-    uint64_t end = spool_end(r->spool);
-
-    return end > r->sent ? end - r->sent : 0;
-}
-
 void remote_audio_end(struct conn *c)
 {
     resample_free(c->in);
@@ -128,6 +121,16 @@ static struct user_turn *next_end(const struct remote *r)
         if (t->ours && !t->given && t->state == USER_WAITS && t->end > t->start)
             return t;
     return NULL;
+}
+
+/* Between turns that are detected here nothing is sent, and nothing waits. */
+uint64_t remote_audio_waiting(const struct remote *r)
+{
+    uint64_t end = spool_end(r->spool);
+    bool idle = remote_mode(r) == BY_EAR && r->ear != NULL && next_end(r) == NULL &&
+                remote_turn_open(r) == NULL;
+
+    return end > r->sent && !idle ? end - r->sent : 0;
 }
 
 /* Where the cursor goes next, and how far. */

@@ -27,7 +27,8 @@ def server():
     missing = [name for name in ("node", "npm") if not shutil.which(name)]
     if missing and not os.environ.get("CI"):
         pytest.skip(f"there is no {' and no '.join(missing)}")
-    folder = subprocess.run(["sh", ROOT / "deps" / "deps.sh", "node"], stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+    folder = subprocess.run(["sh", ROOT / "deps" / "deps.sh", "node"], stdout=subprocess.PIPE, text=True, check=True,
+                            timeout=120)
     return pathlib.Path(folder.stdout.strip()) / "@copilotkit" / "aimock" / "dist" / "cli.js"
 
 
@@ -117,11 +118,12 @@ class Tape:
                              "barrier": {"command": 1, "audioBytes": heard_ms * HZ // 1000 * 2}})
 
     def fixture(self):
-        return {"match": {"endpoint": "openai-live", "model": "gpt-live-1"}, "response": {"liveTiming": "immediate", "live": {
-            "version": 1, "model": "gpt-live-1", "mode": "client", "configuration": self.session,
-            "audio": {"encoding": "pcm16le", "sampleRateHz": HZ, "channels": 1},
-            "entries": self.entries, "bindings": self.bindings,
-            "capture": {"source": "authored", "complete": True, "terminalEntry": len(self.entries) - 1}}}}
+        live = {"version": 1, "model": "gpt-live-1", "mode": "client", "configuration": self.session,
+                "audio": {"encoding": "pcm16le", "sampleRateHz": HZ, "channels": 1},
+                "entries": self.entries, "bindings": self.bindings,
+                "capture": {"source": "authored", "complete": True, "terminalEntry": len(self.entries) - 1}}
+        return {"match": {"endpoint": "openai-live", "model": "gpt-live-1"},
+                "response": {"live": live, "liveTiming": "immediate"}}
 
 
 def sound(ms, loud):
@@ -163,10 +165,10 @@ def test_gpt_live_is_heard_and_hears(hullo, aimock, tmp_path):
 
 
 def test_gpt_live_answers_a_recording_that_has_ended(hullo, aimock, tmp_path):
-    """It hears silence until it has: there is half a second in the recording, and the answer comes after a whole one."""
+    """It hears silence until it has: half a second is in the recording, and the answer comes after a whole one."""
     tape = live(30)
     tape.say({"type": "session.input_transcript.delta", "delta": QUESTION, "start_ms": 0, "end_ms": 400}, heard_ms=700)
-    tape.say({"type": "session.output_transcript.delta", "delta": "Paris.", "start_ms": 900, "end_ms": 999}, heard_ms=1000)
+    tape.say({"type": "session.output_transcript.delta", "delta": "Paris.", "start_ms": 9, "end_ms": 99}, heard_ms=1000)
     tape.say({"type": "session.output_audio.delta", "delta": sound(100, 9000)}, heard_ms=1000)
     url, _ = aimock(end(tape, 30))
     with wave.open(str(tmp_path / "question.wav"), "wb") as recording:
