@@ -11,10 +11,12 @@
 #include "cmd/reply.h"
 #include "cmd/setup.h"
 #include "cmd/spoken.h"
+#include "ui/progress.h"
 #include "ui/scribe.h"
 #include "util/text.h"
 
 #define SENTENCE_MAX 1000 /* bytes; a longer one is no sentence */
+#define SECONDS_MAX  1e9  /* of a recording; a header that claims more is not believed */
 
 struct words {
     struct job job;
@@ -31,11 +33,13 @@ struct words {
     struct spoken spoken;
 
     /* the input in hand */
-    bool worded;            /* something was said in it */
-    struct buf said, reply; /* the turn in hand, and its translation so far */
-    double from_ms, to_ms;  /* where that turn was */
-    double began_ms;        /* ... or where its translation began to come */
-    double spoken_ms;       /* of the translations, so far */
+    struct progress progress; /* where stdout does not show it */
+    double seconds;           /* of a recording; -1: not known */
+    bool worded;              /* something was said in it */
+    struct buf said, reply;   /* the turn in hand, and its translation so far */
+    double from_ms, to_ms;    /* where that turn was */
+    double began_ms;          /* ... or where its translation began to come */
+    double spoken_ms;         /* of the translations, so far */
 };
 
 static const char *text_file(const struct words *w)
@@ -56,6 +60,7 @@ static void make_way(void *user)
 
     scribe_hide(&w->scribe);
     scribe_hide(&w->screen);
+    progress_end(&w->progress);
 }
 
 /* --- results */
@@ -127,6 +132,21 @@ static void add_translation(struct words *w)
     add(w, &s);
     buf_clear(&w->said);
     buf_clear(&w->reply);
+}
+
+/* How far it has come, as its words tell. */
+static void progress(struct words *w)
+{
+    bool shown = isatty(STDOUT_FILENO) && text_file(w) == NULL;
+    const char *input = job_input(&w->job), *slash;
+    char name[48];
+
+    if (w->live || shown || !(w->seconds > 0 && w->seconds < SECONDS_MAX))
+        return;
+    slash = strrchr(input, '/');
+    snprintf(name, sizeof name, "%s", slash != NULL ? slash + 1 : input);
+    text_line(name);
+    progress_seconds(&w->progress, name, w->to_ms / 1000, w->seconds);
 }
 
 /* --- events */
@@ -220,6 +240,7 @@ static void on_event(void *user, const struct session_event *ev)
         break;
     case SESSION_HEARD:
         on_heard(w, ev);
+        progress(w);
         break;
     case SESSION_REPLY_TEXT:
         on_text(w, ev->text);
@@ -266,6 +287,8 @@ static int begin(void *user, struct err *e)
     buf_clear(&w->said);
     buf_clear(&w->reply);
     w->from_ms = w->to_ms = w->spoken_ms = 0;
+    w->seconds = -1;
+    progress_begin(&w->progress, w->job.app->log);
     spoken_begin(&w->spoken, sound_file(w), w->force);
     rc = outputs_check(text_file(w), w->force, w->job.inputs, recordings, e);
     if (rc == 0)
@@ -302,6 +325,11 @@ static void close_text(struct words *w)
         scribe_abandon(&w->scribe);
     else if (scribe_close(&w->scribe, &error) < 0)
         job_fail(&w->job, &error);
+}
+
+static void opened(void *user, double seconds)
+{
+    ((struct words *)user)->seconds = seconds;
 }
 
 static void end(void *user)
@@ -430,6 +458,7 @@ enum status words_run(const struct app *app, enum backend_task task, struct err 
 {
     static const struct job_ops ops = {.open = open_session,
                                        .begin = begin,
+                                       .opened = opened,
                                        .make_way = make_way,
                                        .event = on_event,
                                        .end = end,

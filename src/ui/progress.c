@@ -51,17 +51,13 @@ static void rate_text(char *out, size_t size, uint64_t came, uint64_t left, doub
         snprintf(out, size, "  %.1f MB/s  %.0f min left", rate / 1e6, seconds / 60);
 }
 
-void progress_line(char *out, size_t size, int columns, const char *what, uint64_t first,
-                   uint64_t done, uint64_t total, double elapsed_ms)
+/* What, a bar where there is room for one, and the rest. */
+static void whole_line(char *out, size_t size, int columns, const char *what, int percent,
+                       const char *tail)
 {
-    char bar[BAR_MAX + 4] = "", rate[64], tail[160];
-    int percent = percent_of(done, total), room;
+    char bar[BAR_MAX + 4] = "";
+    int room = columns - 6 - (int)strlen(what) - (int)strlen(tail);
 
-    rate_text(rate, sizeof rate, done > first ? done - first : 0, total > done ? total - done : 0,
-              elapsed_ms);
-    snprintf(tail, sizeof tail, "%3d %%  %.0f of %.0f MB%s", percent, (double)done / 1e6,
-             (double)total / 1e6, rate);
-    room = columns - 6 - (int)strlen(what) - (int)strlen(tail);
     if (room > BAR_MAX)
         room = BAR_MAX;
     if (room >= BAR_MIN) {
@@ -79,16 +75,60 @@ void progress_line(char *out, size_t size, int columns, const char *what, uint64
         out[columns - 1] = '\0';
 }
 
+void progress_line(char *out, size_t size, int columns, const char *what, uint64_t first,
+                   uint64_t done, uint64_t total, double elapsed_ms)
+{
+    char rate[64], tail[160];
+    int percent = percent_of(done, total);
+
+    rate_text(rate, sizeof rate, done > first ? done - first : 0, total > done ? total - done : 0,
+              elapsed_ms);
+    snprintf(tail, sizeof tail, "%3d %%  %.0f of %.0f MB%s", percent, (double)done / 1e6,
+             (double)total / 1e6, rate);
+    whole_line(out, size, columns, what, percent, tail);
+}
+
+void progress_seconds_line(char *out, size_t size, int columns, const char *what, double done,
+                           double total, double elapsed_ms)
+{
+    char tail[160], left[64] = "";
+    int percent = percent_of((uint64_t)done, (uint64_t)total);
+    double rate = elapsed_ms > 0 ? done / elapsed_ms * 1000 : 0;
+
+    if (elapsed_ms >= SETTLE_MS && rate > 0 && total > done)
+        snprintf(left, sizeof left, "  %.0f s left", (total - done) / rate);
+    snprintf(tail, sizeof tail, "%3d %%  %.1f of %.1f min%s", percent, done / 60, total / 60, left);
+    whole_line(out, size, columns, what, percent, tail);
+}
+
+static void show_line(struct progress *p, const char *line)
+{
+    /* To the first column, the line, and nothing of an older one to its right. */
+    fprintf(p->log->to, "\r%s\033[K", line);
+    fflush(p->log->to);
+    p->drawn = true;
+}
+
 static void draw(struct progress *p, const char *what, uint64_t done, uint64_t total)
 {
     char line[LINE_BYTES];
 
     progress_line(line, sizeof line, columns_of(p->log->to), what, p->first, done, total,
                   clock_ms_since(p->began_ns));
-    /* To the first column, the line, and nothing of an older one to its right. */
-    fprintf(p->log->to, "\r%s\033[K", line);
-    fflush(p->log->to);
-    p->drawn = true;
+    show_line(p, line);
+}
+
+void progress_seconds(struct progress *p, const char *what, double done, double total)
+{
+    char line[LINE_BYTES];
+
+    if (p->log->level < LOG_INFO || !p->bar)
+        return;
+    if (p->began_ns == 0)
+        p->began_ns = clock_ns();
+    progress_seconds_line(line, sizeof line, columns_of(p->log->to), what, done, total,
+                          clock_ms_since(p->began_ns));
+    show_line(p, line);
 }
 
 void progress_update(void *progress, const char *what, uint64_t done, uint64_t total)

@@ -250,6 +250,16 @@ def test_a_signal_ends_recordings_at_once(world, servers):
     assert not [f for f in world.files() if f.startswith("out/")]
 
 
+def test_a_terminal_sees_how_far_it_has_come(world, servers):
+    world.env.update(HULLO_STT_URL=servers.stt.url, TERM="xterm")
+    talk = world.write("talk.wav", speaking(*[4, 2] * 4))
+    r = world.on_terminal("transcribe", talk, stdout=subprocess.DEVNULL)
+    assert r.status == 0
+    assert re.search(r"\rtalk\.wav  \[#+ +\] +\d+ %  0\.\d of 0\.4 min", r.text)
+    assert r.text.endswith("\r\x1b[K")  # and is gone in the end
+    assert "min" not in world.on_terminal("transcribe", "-q", talk, stdout=subprocess.DEVNULL).text
+
+
 def test_an_hour_takes_no_more_memory_than_minutes(world, servers):
     if world.sanitized:
         pytest.skip("a sanitizer keeps what the program has freed")

@@ -34,6 +34,18 @@ static void the_line_is_narrower_than_the_terminal(void **state)
     }
 }
 
+static void a_recording_is_measured_in_minutes(void **state)
+{
+    char line[200];
+
+    (void)state;
+    progress_seconds_line(line, sizeof line, 80, "talk.wav", 150, 600, 30000);
+    assert_string_equal(
+        line, "talk.wav  [#######                       ]  25 %  2.5 of 10.0 min  90 s left");
+    progress_seconds_line(line, sizeof line, 30, "talk.wav", 0, 600, 0);
+    assert_string_equal(line, "talk.wav    0 %  0.0 of 10.0 ");
+}
+
 static void odd_numbers_do_no_harm(void **state)
 {
     static const uint64_t odd[] = {0, 1, 1000000, UINT64_MAX};
@@ -92,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_line_shows_rate_and_time_left),
         cmocka_unit_test(the_line_is_narrower_than_the_terminal),
+        cmocka_unit_test(a_recording_is_measured_in_minutes),
         cmocka_unit_test(odd_numbers_do_no_harm),
         cmocka_unit_test(without_a_terminal_a_line_comes_every_ten_percent),
         cmocka_unit_test(quiet_means_quiet),
