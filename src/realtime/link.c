@@ -15,7 +15,7 @@ enum {
     IDLE_PING_MS = 15000,
     IDLE_PATIENCE_MS = 30000,
     WAIT_MOST_MS = 60000,
-    AGAIN = 3,
+    AGAIN = 3, /* connections without work, after which people need not be told of each */
 };
 
 static void plan(struct link *l);

@@ -9,9 +9,11 @@
  * time (1 s where that is not known), the first one to open wins.
  *
  * A refusal that will not change (the key, the model, the address: 400, 401, 403, 404, 410 ...)
- * takes its endpoint out, as do three connections in a row that the server ends at once with a code
- * that says so; when none is left, the link is DEAD. 429 and 503 with Retry-After are waited out
- * (at most 60 s; other places are tried meanwhile), others of 5xx are tried again.
+ * takes its endpoint out; in the middle of a conversation, where the endpoint has served before,
+ * the third one does, within 3 s. So do three connections in a row that the server ends at once
+ * with a code that says so; when no endpoint is left, the link is DEAD. 429 and 503 with
+ * Retry-After are waited out (at most 60 s; other places are tried meanwhile), others of 5xx are
+ * tried again.
  *
  * A connection did its work when it lasted for 5 s, or its owner says so (link_good). One that is
  * lost before counts as one more failed attempt: a server that opens and ends sessions again and

@@ -5,7 +5,8 @@
 
 #include "net/backoff.h"
 
-enum { HANG_MIN_MS = 250, HANG_MAX_MS = 1000, APART_MS = 125, MOST_REJECTED = 3 };
+enum { HANG_MIN_MS = 250, HANG_MAX_MS = 1000, APART_MS = 125 };
+enum { MOST_REJECTED = 3, MOST_REFUSED = 3 };
 
 struct place {
     bool out, tried; /* tried: since the last connection that did its work */
@@ -13,6 +14,8 @@ struct place {
     double took_ms;    /* to answer, last time; -1: not known */
     unsigned limited;  /* refusals in a row that say "too many" and not how long */
     unsigned rejected; /* connections in a row that the server ended on purpose */
+    unsigned refused;  /* attempts in a row with an answer that will not change */
+    bool worked;       /* it has served before */
 };
 
 struct places {
@@ -98,13 +101,14 @@ void places_begun(struct places *p, size_t place, double now)
 void places_opened(struct places *p, size_t place, double took_ms)
 {
     p->place[place].took_ms = took_ms;
-    p->place[place].limited = 0;
+    p->place[place].limited = p->place[place].refused = 0;
 }
 
 void places_lost(struct places *p, size_t place, double now)
 {
     backoff_reset(&p->backoff);
     p->place[place].rejected = 0;
+    p->place[place].worked = true;
     p->next_at = now;
     p->turn = place;
     for (size_t i = 0; i < p->count; i++)
@@ -140,7 +144,8 @@ static bool final_code(int code)
 static void refused(struct place *pl, double now, const struct ws_closed *how)
 {
     if (how->http_status > 0 && final_status(how->http_status)) {
-        pl->out = true;
+        pl->out = ++pl->refused >= MOST_REFUSED || !pl->worked;
+        pl->barred_until = now + backoff_told(-1, pl->refused);
     } else if (how->http_status == 429 || how->retry_after_s >= 0) {
         pl->limited += how->retry_after_s < 0;
         pl->barred_until = now + backoff_told(how->retry_after_s, pl->limited);

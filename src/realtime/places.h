@@ -27,8 +27,9 @@ void places_begun(struct places *p, size_t place, double now);
 void places_opened(struct places *p, size_t place, double took_ms);
 
 /* An attempt failed, or a connection that had not done its work yet; how->error may be NULL. A
- * refusal that will not change takes the place out, as does a server that ends three connections
- * in a row by a code that says so, as soon as they are there. */
+ * refusal that will not change takes the place out (the third one in a row, with seconds between
+ * them, where the place has served before), as does a server that ends three connections in a row
+ * by a code that says so, as soon as they are there. */
 void places_failed(struct places *p, size_t place, double now, const struct ws_closed *how);
 void places_lost(struct places *p, size_t place, double now); /* one that had done its work */
 

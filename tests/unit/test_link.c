@@ -144,6 +144,31 @@ static void a_refusal_that_will_not_change_is_final(void **state)
     }
 }
 
+/* A server behind others that is being replaced, say. */
+static void a_place_that_has_served_is_asked_three_times(void **state)
+{
+    struct link_stage *s = *state;
+
+    stage_open(s, 1);
+    stage_run(s, 6000);
+    stage_plan(s, NULL, FAKE_REFUSE, 404, 0);
+    fake_transport_break(s->net, 0);
+    stage_run(s, 1500);
+    assert_int_equal(stage_lines(s), 3);
+    stage_plan(s, NULL, FAKE_OPEN, 0, 0);
+    stage_run(s, 2000);
+    assert_int_equal(stage_last(s)->type, LINK_OPEN);
+    stage_run(s, 6000);
+    stage_plan(s, NULL, FAKE_REFUSE, 401, 0);
+    fake_transport_break(s->net, 3);
+    stage_run(s, 2900);
+    assert_int_equal(stage_last(s)->type, LINK_LOST);
+    assert_int_equal(stage_last(s)->status, STATUS_AUTH); /* people know what is wrong */
+    stage_run(s, 200);
+    assert_int_equal(stage_last(s)->type, LINK_DEAD);
+    assert_int_equal(stage_lines(s), 7);
+}
+
 static void a_refusal_that_may_change_is_not(void **state)
 {
     static const int passing[] = {0, 408, 425, 500, 502, 503, 504, 520, 529, 599};
@@ -643,6 +668,7 @@ int main(void)
         ON_STAGE(attempts_are_a_quarter_of_a_second_apart_and_then_ever_rarer),
         ON_STAGE(endpoints_are_tried_in_order_without_waiting_in_the_first_round),
         ON_STAGE(a_refusal_that_will_not_change_is_final),
+        ON_STAGE(a_place_that_has_served_is_asked_three_times),
         ON_STAGE(a_refusal_that_may_change_is_not),
         ON_STAGE(an_address_that_is_none_is_told_by_the_loop),
         ON_STAGE(a_place_that_is_out_leaves_the_others),
