@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "session/latency.h"
@@ -88,6 +89,7 @@ static void the_list_that_is_shipped_knows_the_models_of_the_manual(void **state
     double usd;
 
     (void)state;
+    setenv("HULLO_SHARE", HULLO_SOURCE "/share", 1);
     assert_int_equal(prices_load(&p, NULL), 0);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
         assert_true(prices_minute(p, models[i], &usd));
