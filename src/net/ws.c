@@ -1,64 +1,13 @@
-#include "net/ws.h"
+#include "net/ws_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/frames.h"
-#include "net/handshake.h"
 #include "net/http_error.h"
-#include "net/pulse.h"
-#include "net/stream.h"
 #include "util/clock.h"
-#include "util/text.h"
 
-enum {
-    CONNECT_MS = 5000,
-    CLOSE_MS = 2000,
-    WORDS_MS = 1000, /* for the rest of a refusal */
-    MAX_MESSAGE = 16 << 20,
-    REASON = 128,
-    READ_BYTES = 16 << 10,
-    MAX_PONG_BEHIND = 64 << 10,
-    /* What one turn of the loop may be kept busy with. */
-    MAX_READS = 8,
-    MAX_EVENTS = 32,
-};
-
-enum state {
-    CONNECTING,
-    ASKING, /* the request is sent: its answer is to come */
-    OPEN,
-    CLOSING, /* we have sent a close frame, and wait for the server's */
-    LEAVING, /* it is over; what is to be sent is being sent, what comes is dropped */
-    OVER,    /* closed was told */
-};
-
-struct ws {
-    struct ws_config c;
-    struct stream *stream;
-    struct frames *frames;
-    uv_timer_t deadline, watch;
-    int handles;
-    bool dead;
-    enum state state;
-
-    struct handshake handshake;
-    struct pulse pulse;
-
-    char in[READ_BYTES]; /* what was read and not taken yet */
-    const char *at;
-    size_t left;
-    bool taken; /* all of it; frames keeps some of it as well */
-
-    char pong[125]; /* to be sent when what waits before it is gone */
-    size_t pong_n;
-    bool pong_due;
-
-    struct ws_closed how;
-    struct err error;
-    char reason[REASON];
-};
+enum { CONNECT_MS = 5000, CLOSE_MS = 2000, WORDS_MS = 1000, MAX_MESSAGE = 16 << 20 };
 
 /* The end. */
 
@@ -70,17 +19,15 @@ static void stop(struct ws *w)
     w->stream = NULL;
 }
 
-/* From the loop only; w may be gone afterwards. */
-static void tell_closed(struct ws *w)
+void ws_tell_closed(struct ws *w)
 {
     stop(w);
-    w->state = OVER;
+    w->state = WS_OVER;
     w->how.error = &w->error;
     w->c.closed(w->c.user, &w->how);
 }
 
-/* How it ends; w->error says why. */
-static void end_as(struct ws *w, enum ws_end end, int code, int http_status)
+void ws_end_as(struct ws *w, enum ws_end end, int code, int http_status)
 {
     w->how.end = end;
     w->how.code = code;
@@ -88,255 +35,68 @@ static void end_as(struct ws *w, enum ws_end end, int code, int http_status)
     w->how.reason = w->reason;
 }
 
-static void break_off(struct ws *w)
+void ws_break_off(struct ws *w)
 {
-    if (w->state == CLOSING || w->state == LEAVING)
-        end_as(w, w->state == LEAVING ? w->how.end : WS_CLOSED,
-               w->state == LEAVING ? w->how.code : 1006, 0);
+    if (w->state == WS_CLOSING || w->state == WS_LEAVING)
+        ws_end_as(w, w->state == WS_LEAVING ? w->how.end : WS_CLOSED,
+                  w->state == WS_LEAVING ? w->how.code : 1006, 0);
     else
-        end_as(w, WS_BROKEN, 0, 0);
-    tell_closed(w);
+        ws_end_as(w, WS_BROKEN, 0, 0);
+    ws_tell_closed(w);
 }
 
 static void on_deadline(uv_timer_t *timer);
 
-/* It ends when what waits is sent, and after 2 s at the latest. */
-static void leave(struct ws *w)
+void ws_leave(struct ws *w)
 {
-    w->state = LEAVING;
+    w->state = WS_LEAVING;
     if (stream_waiting(w->stream) == 0)
-        tell_closed(w);
+        ws_tell_closed(w);
     else
         uv_timer_start(&w->deadline, on_deadline, CLOSE_MS, 0);
 }
 
-static void send_close(struct ws *w, int code, const char *reason)
+void ws_send_close(struct ws *w, int code, const char *reason)
 {
     /* Out of memory, it goes without a word. */
     (void)frames_write_close(w->frames, stream_out(w->stream), code, reason);
     stream_flush(w->stream);
 }
 
-/* What comes. */
-
-static void send_pong(struct ws *w, const char *bytes, size_t n)
+void ws_answer_soon(struct ws *w)
 {
-    /* A server that pings without reading gets an answer to the last one only. */
-    w->pong_due = stream_waiting(w->stream) >= MAX_PONG_BEHIND;
-    if (!w->pong_due) {
-        (void)frames_write(w->frames, stream_out(w->stream), FRAMES_PONG, bytes, n);
-        stream_flush(w->stream);
-    } else if (bytes != w->pong) {
-        memcpy(w->pong, bytes, n);
-        w->pong_n = n;
-    }
+    if (uv_timer_get_due_in(&w->deadline) > WORDS_MS)
+        uv_timer_start(&w->deadline, on_deadline, WORDS_MS, 0);
 }
-
-static void describe_close(struct ws *w, int code)
-{
-    const char *asked = w->state == CLOSING ? "" : "by the server ";
-
-    if (w->reason[0] != '\0')
-        err_set(&w->error, STATUS_FAILED, -ECONNRESET,
-                "the connection to '%s' was closed %s(code %d): \"%s\"", w->handshake.shown, asked,
-                code, w->reason);
-    else
-        err_set(&w->error, STATUS_FAILED, -ECONNRESET,
-                "the connection to '%s' was closed %s(code %d)", w->handshake.shown, asked, code);
-}
-
-static void take_close(struct ws *w, const struct frames_event *event)
-{
-    size_t n = event->n < REASON - 1 ? event->n : REASON - 1;
-
-    memcpy(w->reason, event->bytes, n);
-    w->reason[n] = '\0';
-    handshake_redact(&w->handshake, w->reason);
-    text_line(w->reason);
-    describe_close(w, event->code);
-    end_as(w, WS_CLOSED, event->code, 0);
-    if (w->state == CLOSING) {
-        tell_closed(w);
-        return;
-    }
-    send_close(w, event->code, "");
-    leave(w);
-}
-
-static void take_invalid(struct ws *w, const struct frames_event *event)
-{
-    err_set(&w->error, STATUS_FAILED, -EPROTO, "'%s' breaks the rules of WebSocket: %s",
-            w->handshake.shown, event->why);
-    if (w->state == CLOSING) {
-        break_off(w);
-        return;
-    }
-    end_as(w, WS_INVALID, 0, 0);
-    send_close(w, event->code, "");
-    leave(w);
-}
-
-static void take_event(struct ws *w, const struct frames_event *event)
-{
-    switch (event->kind) {
-    case FRAMES_TEXT:
-    case FRAMES_BINARY:
-        w->c.message(w->c.user, event->bytes, event->n, event->kind == FRAMES_BINARY);
-        break;
-    case FRAMES_PING:
-        if (w->state == OPEN)
-            send_pong(w, event->bytes, event->n);
-        break;
-    case FRAMES_PONG:
-        pulse_pong(&w->pulse, clock_ns(), event->bytes, event->n);
-        break;
-    case FRAMES_CLOSE:
-        take_close(w, event);
-        break;
-    case FRAMES_INVALID:
-        take_invalid(w, event);
-        break;
-    case FRAMES_FAILED:
-        err_set(&w->error, STATUS_FAILED, -ENOMEM, "out of memory in a message from '%s'",
-                w->handshake.shown);
-        break_off(w);
-        break;
-    case FRAMES_NONE:
-        break;
-    }
-}
-
-/* The answer to the request. */
 
 static void watch_again(struct ws *w);
 
-static void open_up(struct ws *w)
+void ws_open_up(struct ws *w)
 {
     uv_timer_stop(&w->deadline);
-    w->state = OPEN;
+    w->state = WS_OPEN;
     pulse_start(&w->pulse, w->pulse.interval_ms, w->pulse.patience_ms, clock_ns());
     watch_again(w);
     w->c.opened(w->c.user);
 }
 
-/* Takes what was read; frames that rode along with the answer stay for the next step. ended:
- * nothing more will come. False when it is still not complete. */
-static bool take_answer(struct ws *w, bool ended)
-{
-    struct upgrade_answer a;
-    size_t used;
-    enum upgrade_step step = handshake_take(&w->handshake, w->at, w->left, ended, &a, &used);
-
-    w->at += used;
-    w->left -= used;
-    if (step == UPGRADE_OPEN) {
-        open_up(w);
-        return true;
-    }
-    w->taken = true;
-    if (buf_failed(&w->handshake.answer)) {
-        err_set(&w->error, STATUS_FAILED, -ENOMEM, "out of memory in an answer of '%s'",
-                w->handshake.shown);
-        break_off(w);
-        return true;
-    }
-    if (step == UPGRADE_MORE) {
-        if (a.head > 0 && uv_timer_get_due_in(&w->deadline) > WORDS_MS)
-            uv_timer_start(&w->deadline, on_deadline, WORDS_MS, 0);
-        return false;
-    }
-    handshake_describe(&w->handshake, step, &a, &w->error);
-    w->how.retry_after_s = a.retry_after_s;
-    end_as(w, WS_REFUSED, 0, a.status);
-    tell_closed(w);
-    return true;
-}
-
-/* Nothing more will come: the server has gone (why is none), or cannot be heard any more. */
-static void take_end(struct ws *w, const struct err *why)
-{
-    w->left = 0;
-    if (w->state == ASKING && w->handshake.answer.len > 0 && take_answer(w, true))
-        return;
-    if (why->code != 0 && w->state != LEAVING)
-        w->error = *why;
-    else if (w->state != LEAVING)
-        err_set(&w->error, STATUS_NETWORK, -ECONNRESET,
-                "'%s' has hung up without a word: try again", w->handshake.shown);
-    break_off(w);
-}
-
-/* Reading: what was read is taken to its end before more is. */
-
-/* False when there is nothing to take, or it is over. */
-static bool fill(struct ws *w)
-{
-    struct err e = {0};
-    ssize_t n = stream_read(w->stream, w->in, sizeof w->in, &e);
-
-    if (n == -EAGAIN)
-        return false;
-    if (n <= 0) {
-        take_end(w, &e);
-        return false;
-    }
-    pulse_heard(&w->pulse, clock_ns());
-    w->at = w->in;
-    w->left = (size_t)n;
-    w->taken = false;
-    return true;
-}
-
-static bool is_reading(const struct ws *w)
-{
-    return !w->dead && w->state != CONNECTING && w->state != OVER;
-}
-
-static void take_input(struct ws *w)
-{
-    struct frames_event event;
-
-    if (w->state == LEAVING) {
-        w->taken = true;
-    } else if (w->state == ASKING) {
-        take_answer(w, false);
-    } else {
-        event = frames_read(w->frames, &w->at, &w->left);
-        w->taken = event.kind == FRAMES_NONE;
-        take_event(w, &event);
-    }
-}
-
 static void on_readable(void *user)
 {
-    struct ws *w = user;
-    int reads = 0, events = 0;
-
-    while (is_reading(w) && events < MAX_EVENTS && reads < MAX_READS) {
-        if (w->taken) {
-            reads++;
-            if (!fill(w))
-                return;
-        }
-        take_input(w);
-        events++;
-    }
-    if (is_reading(w))
-        stream_again(w->stream);
+    ws_take_input(user);
 }
 
 static void on_drained(void *user)
 {
     struct ws *w = user;
 
-    if (w->state == LEAVING) {
+    if (w->state == WS_LEAVING) {
         if (stream_waiting(w->stream) == 0)
-            tell_closed(w);
+            ws_tell_closed(w);
         return;
     }
-    if (w->pong_due && w->state == OPEN)
-        send_pong(w, w->pong, w->pong_n);
-    if (w->c.drained != NULL && w->state == OPEN)
+    if (w->pong_due && w->state == WS_OPEN)
+        ws_send_pong(w, w->pong, w->pong_n);
+    if (w->c.drained != NULL && w->state == WS_OPEN)
         w->c.drained(w->c.user);
 }
 
@@ -344,21 +104,21 @@ static void on_broken(void *user, const struct err *why)
 {
     struct ws *w = user;
 
-    take_end(w, why);
+    ws_take_end(w, why);
 }
 
 static void on_ready(void *user)
 {
     struct ws *w = user;
 
-    if (w->state != CONNECTING)
+    if (w->state != WS_CONNECTING)
         return;
-    w->state = ASKING;
+    w->state = WS_ASKING;
     handshake_request(&w->handshake, stream_out(w->stream));
     if (buf_failed(stream_out(w->stream))) {
         err_set(&w->error, STATUS_FAILED, -ENOMEM, "out of memory in a connection to '%s'",
                 w->handshake.shown);
-        break_off(w);
+        ws_break_off(w);
         return;
     }
     stream_flush(w->stream);
@@ -370,18 +130,18 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct ws *w = timer->data;
 
-    if (w->state == CONNECTING)
+    if (w->state == WS_CONNECTING)
         http_error_transport(&w->error, w->handshake.shown, CURLE_OPERATION_TIMEDOUT, "", 0);
-    else if (w->state == ASKING && w->handshake.answer.len > 0 && take_answer(w, true))
+    else if (w->state == WS_ASKING && w->handshake.answer.len > 0 && ws_take_answer(w, true))
         return;
-    else if (w->state == ASKING)
+    else if (w->state == WS_ASKING)
         err_set(&w->error, STATUS_NETWORK, -ETIMEDOUT,
                 "'%s' did not answer in time: it hangs or is overloaded; try again",
                 w->handshake.shown);
-    else if (w->state == CLOSING)
+    else if (w->state == WS_CLOSING)
         err_set(&w->error, STATUS_FAILED, -ETIMEDOUT,
                 "'%s' did not answer that the connection is to be closed", w->handshake.shown);
-    break_off(w);
+    ws_break_off(w);
 }
 
 static void ping(struct ws *w, int64_t now)
@@ -400,15 +160,15 @@ static void on_watch(uv_timer_t *timer)
 
     /* Where the loop was late, the server need not have been. */
     if (pulse_silent(&w->pulse, clock_ns()))
-        on_readable(w);
-    if (w->dead || w->state != OPEN)
+        ws_take_input(w);
+    if (w->dead || w->state != WS_OPEN)
         return;
     now = clock_ns();
     if (pulse_silent(&w->pulse, now)) {
         err_set(&w->error, STATUS_NETWORK, -ETIMEDOUT,
                 "nothing has come from '%s' for %.1f s: the connection is dead", w->handshake.shown,
                 w->pulse.patience_ms / 1000.0);
-        break_off(w);
+        ws_break_off(w);
         return;
     }
     if (pulse_wants_ping(&w->pulse, now))
@@ -420,7 +180,7 @@ static void watch_again(struct ws *w)
 {
     int64_t due = pulse_due_ns(&w->pulse), now = clock_ns();
 
-    if (w->state != OPEN)
+    if (w->state != WS_OPEN)
         return;
     if (due == INT64_MAX)
         uv_timer_stop(&w->watch);
@@ -446,7 +206,7 @@ static int send_message(struct ws *w, enum frames_kind kind, const char *bytes, 
 {
     int rc;
 
-    if (w->state != OPEN)
+    if (w->state != WS_OPEN)
         return -ENOTCONN;
     rc = frames_write(w->frames, stream_out(w->stream), kind, bytes, n);
     if (rc == 0)
@@ -473,17 +233,17 @@ void ws_close(struct ws *w, int code, const char *reason)
 {
     uint64_t wait_ms = CLOSE_MS;
 
-    if (w->state > OPEN)
+    if (w->state > WS_OPEN)
         return;
     err_set(&w->error, STATUS_FAILED, -ECONNABORTED, "the connection to '%s' was given up",
             w->handshake.shown);
-    if (w->state == OPEN) {
-        send_close(w, code, reason);
-        w->state = CLOSING;
+    if (w->state == WS_OPEN) {
+        ws_send_close(w, code, reason);
+        w->state = WS_CLOSING;
         uv_timer_stop(&w->watch);
     } else {
-        end_as(w, WS_CLOSED, 1006, 0);
-        w->state = LEAVING;
+        ws_end_as(w, WS_CLOSED, 1006, 0);
+        w->state = WS_LEAVING;
         wait_ms = 0;
     }
     uv_timer_start(&w->deadline, on_deadline, wait_ms, 0);
