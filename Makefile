@@ -9,6 +9,7 @@ LOCAL ?= 1#         0: no local engines, packages of the distribution only
 SAN ?=#             address,undefined or thread: sanitizers, in a build folder of their own
 CPU ?= native#      portable: local engines that run on any CPU of this architecture
 MODELS ?= 1#        0: leave out the tests that need the big models
+PYTESTS ?= tests/cli tests/peers tests/room tests/tools# folders of tests beside the unit tests
 FUZZ_SECONDS ?= 60#  how long each fuzz target runs
 V ?=#               1: show each command
 CC ?= cc
@@ -183,7 +184,7 @@ run-tests: $(BUILD)/hullo $(UNIT_BINS) $(TEST_PROGRAMS) $(if $(filter 0,$(MODELS
 	@$(if $(filter 0,$(MODELS)),echo 'MODELS=0: the tests that need the big models are left out')
 	@python=$$(sh deps/deps.sh venv) && HULLO=$(abspath $(BUILD)/hullo) HULLO_BUILD=$(abspath $(BUILD)) \
 	BUILD=$(abspath $(BUILD)) HULLO_SHARE=$(CURDIR)/share $(RUN_ENV) $$python tests/tools/run.py --unit $(UNIT_BINS) \
-		--pytest $(wildcard tests/cli tests/peers tests/room tests/tools) \
+		--pytest $(wildcard $(PYTESTS)) \
 		--check 'layers: $(PYTHON) tests/tools/check_layers.py' \
 		'size: $(PYTHON) tests/tools/check_size.py $(C_FILES)'
 
