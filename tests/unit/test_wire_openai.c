@@ -285,6 +285,29 @@ static void a_server_that_always_detects_is_given_silence(void **state)
     fake_wire_close(&f);
 }
 
+/* What is held back does not grow without end, and goes out when the server's detector is wanted.
+ */
+static void what_is_held_back_is_bounded_and_not_forgotten(void **state)
+{
+    static const int16_t second[24000] = {1};
+    struct fake_wire f = {.settings = {.turns = BACKEND_TURNS_CLIENT}};
+    const struct backend_settings theirs = {.turns = BACKEND_TURNS_SERVER};
+    const char *sent;
+
+    (void)state;
+    fake_wire_open(&f, dialect_find("huggingface"), BACKEND_CONVERSE, "m", true);
+    for (int i = 0; i < 121; i++)
+        assert_int_equal(f.ops->audio(f.wire, second, 24000), 0);
+    assert_string_equal(fake_wire_sent(&f), "");
+    assert_int_equal(f.ops->audio(f.wire, second, 24000), 0);
+    assert_true(strlen(fake_wire_sent(&f)) > 121 * sizeof second);
+    assert_int_equal(f.ops->settings(f.wire, &theirs), 0);
+    sent = fake_wire_sent(&f);
+    assert_non_null(strstr(sent, "input_audio_buffer.append"));
+    assert_non_null(strstr(sent, "session.update"));
+    fake_wire_close(&f);
+}
+
 static void what_sending_answers_is_passed_on(void **state)
 {
     static const int16_t x[] = {1};
@@ -644,6 +667,7 @@ int main(void)
         cmocka_unit_test(everything_else_is_said_in_the_words_of_the_protocol),
         cmocka_unit_test(a_truncation_that_could_only_fail_is_not_sent),
         cmocka_unit_test(a_server_that_always_detects_is_given_silence),
+        cmocka_unit_test(what_is_held_back_is_bounded_and_not_forgotten),
         cmocka_unit_test(what_sending_answers_is_passed_on),
         cmocka_unit_test(a_turn_and_its_reply_are_told),
         cmocka_unit_test(words_that_come_only_whole_are_told_once),
