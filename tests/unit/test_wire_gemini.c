@@ -333,6 +333,8 @@ static void a_turn_is_heard_and_answered(void **state)
     expect_content(&f, "\"interimInputTranscription\":{\"text\":\"wot\"}",
                    "speech_started u1 -1 ms\nheard_part u1 'wot' anew\n");
     expect_content(&f, HEARD("what time"), "heard_part u1 'what time' anew\n");
+    expect_content(&f, "\"interimInputTranscription\":{\"text\":\"what tie\"}",
+                   ""); /* known better */
     expect_content(&f, HEARD(" is it"), "heard_part u1 ' is it'\n");
     expect_content(&f, SPOKEN("AQD//wIA"),
                    "speech_stopped u1 -1 ms\n"
@@ -662,6 +664,20 @@ static void nonsense_is_no_news(void **state)
     }
 }
 
+static void words_that_come_twice_are_told_once(void **state)
+{
+    struct fake_wire f = {0};
+
+    (void)state;
+    open_ready(&f, BACKEND_CONVERSE);
+    expect_content(&f, "\"modelTurn\":{\"parts\":[{\"text\":\"Hi.\"}]}," SAID("Hi."),
+                   "reply_started r1\nreply_text r1 r1 'Hi.'\n");
+    expect_content(&f, COMPLETE, "reply_done r1 complete\n");
+    expect_content(&f, SAID("Bye."), "reply_started r2\nreply_text r2 r2 'Bye.'\n");
+    expect_content(&f, "\"modelTurn\":{\"parts\":[{\"text\":\"Bye.\"}]}", "");
+    fake_wire_close(&f);
+}
+
 static void who_wants_no_speech_gets_none(void **state)
 {
     struct fake_wire f = {0};
@@ -703,6 +719,7 @@ int main(void)
         cmocka_unit_test(errors_say_what_follows_from_them),
         cmocka_unit_test(a_close_says_why_in_words),
         cmocka_unit_test(nonsense_is_no_news),
+        cmocka_unit_test(words_that_come_twice_are_told_once),
         cmocka_unit_test(who_wants_no_speech_gets_none),
     };
 

@@ -172,6 +172,18 @@ static void silence_is_kept_back(void **state)
                                             "reply_audio 2400@24000 first 0\n"
                                             "reply_audio 2400@24000 first 0\n"
                                             "reply_audio 2400@24000 first 0\n");
+    /* Speech again soon after the end: of the silence, what is left. */
+    take_sound(&f, 500, 480);
+    for (int i = 0; i < 20; i++)
+        take_sound(&f, 0, 480);
+    fake_wire_told(&f);
+    take_sound(&f, 1, 480);
+    take_sound(&f, 500, 480);
+    assert_string_equal(fake_wire_told(&f), "reply_audio 480@24000 first 1\n"
+                                            "reply_audio 480@24000 first 500\n");
+    for (int i = 0; i < 30; i++)
+        take_sound(&f, 0, 480);
+    fake_wire_told(&f);
     /* Pieces shorter than a block. */
     take_sound(&f, 7, 100);
     take_sound(&f, -500, 10);
