@@ -15,6 +15,7 @@ a second. Prints one JSON object:
   exactly once. Of the others: it was given a turn that had its answer.
 - back: from the endpoint's being reachable again to the first words of the conversation on the new connection, in ms.
   open: to the request for that connection.
+- other_breaks: connections that were made anew without a cut, on a machine so busy that a live line looked dead.
 - undecided: the answer's end was on its way when the line was cut. Nobody knows whether it came; not counted as twice.
 """
 
@@ -152,13 +153,14 @@ class Books:
         items = self.ep.journal.select("conversation.item.create", "in", connection=connection)
         return sum(f"turn number [{k}]" in str(e.event["item"].get("content")) for e in items)
 
-    def next_connection(self, cut):
-        """The one that went on after a cut: the last before the next cut on which anything was said. An attempt that
-        lost a race says nothing."""
+    def next_connections(self, cut):
+        """Those that went on after a cut, until the next one: that on which its turn was answered comes first, else
+        the last. An attempt that lost a race says nothing, and is none."""
         later = [c.cut_ns for c in self.cuts if c.cut_ns > cut.cut_ns]
         end = min(later) if later else 1 << 62
         made = [c for c, t in self.accepted.items() if cut.cut_ns < t < end and self.first_words(c)]
-        return made[-1] if made else None
+        answering = {a.connection for a in self.whole_answers(cut.turn)}
+        return sorted(made, key=lambda c: (c in answering, c), reverse=True)
 
     # --- answers
 
@@ -190,9 +192,11 @@ class Books:
 
     def judge(self, cut):
         """What the session after a cut was given, of its turn and of older ones."""
-        new = self.next_connection(cut)
+        made = self.next_connections(cut)
+        new = made[0] if made else None
         k = cut.turn
-        out = {"turn": k, "kind": cut.kind, "down_s": round(cut.down_s, 3), "trouble": ""}
+        out = {"turn": k, "kind": cut.kind, "down_s": round(cut.down_s, 3), "trouble": "",
+               "others": len(made[1:])}
         if new is None:
             out["trouble"] = "no new session"
             return out
@@ -285,6 +289,7 @@ def total(books):
     troubles = [f"turn {c['turn']}, {c['kind']} {c.get('when', '')}: {c['trouble']}" for c in cuts if c["trouble"]]
     out["given_wrong"] = len(troubles)
     out["troubles"] = troubles[:10]
+    out["other_breaks"] = sum(c["others"] for c in cuts)
     out["violations"] = sorted({v for b in books for v in b["violations"]})[:10]
     out["open_ms"] = figures([c.get("open_ms") for c in cuts])
     out["back_ms"] = figures([c.get("back_ms") for c in cuts])
