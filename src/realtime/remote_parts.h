@@ -197,6 +197,7 @@ struct remote {
     bool wanted_anew; /* other settings want a new session */
     int64_t renew_not_before_ns;
     bool limited; /* was told */
+    bool silent;  /* a connection was given up because no reply came over it */
     char *handle; /* to go on with, on another connection to the same place */
     size_t handle_place;
     uint32_t handle_turn, handle_item; /* what its session knows */
@@ -301,7 +302,7 @@ void remote_reply_truncate(struct remote *r, uint32_t item, double played_ms);
 void remote_reply_settle(struct remote *r); /* what is due of a reply that was cancelled. Tells */
 void remote_reply_forget(struct remote *r);
 void remote_reply_lost(struct remote *r); /* the connection was. Tells */
-void remote_reply_tick(struct remote *r);
+void remote_reply_tick(struct remote *r); /* Tells */
 
 /* --- remote_again.c */
 

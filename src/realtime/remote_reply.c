@@ -12,7 +12,8 @@
 #define ANSWER_NS     (int64_t)4000000000 /* within which a server tells that a reply is cancelled */
 #define PAUSE_NS      (int64_t)1000000000 /* without sound: the end of a continuous reply */
 #define RETRY_MS      2000.0
-#define LAST_WORDS    160 /* bytes of a reply that say where it broke off */
+#define SILENT_NS     (int64_t)90000000000 /* longer than any model thinks without a word */
+#define LAST_WORDS    160                  /* bytes of a reply that say where it broke off */
 
 static const char GO_ON[] =
     "The connection was interrupted while you were answering. The user has heard your answer only "
@@ -48,6 +49,7 @@ static void finish(struct remote *r, bool complete)
     p->broken = false;
     p->complete = complete;
     r->reply = NULL;
+    r->silent = r->silent && !complete;
     if (complete && text != NULL && *text != '\0' && p->made_ms > 0)
         r->ms_per_char = p->made_ms / (double)strlen(text);
     remote_tell(r, ev);
@@ -546,6 +548,69 @@ void remote_reply_lost(struct remote *r)
         p->broken = true;
 }
 
+/* --- a server that owes a reply, and says nothing of it */
+
+/* Since when; 0: it owes none, or somebody speaks. */
+static int64_t silent_since(const struct remote *r)
+{
+    const struct asking *ask = &r->ask;
+    int64_t since = ask->since_ns > r->conn.born_ns ? ask->since_ns : r->conn.born_ns;
+    bool owes = ask->out || (ask->busy && ask->wanted);
+
+    if (r->reply != NULL && r->reply->last_ns > since)
+        since = r->reply->last_ns;
+    for (const struct user_turn *t = r->turns; t != NULL; t = t->next) {
+        if (t->state == USER_SPEAKS)
+            return 0;
+        owes |= t->state == USER_WAITS && t->given && !t->ask;
+        since = t->touched_ns > since ? t->touched_ns : since;
+    }
+    return owes ? since : 0;
+}
+
+/* Another connection did not help either. Tells. */
+static void give_up(struct remote *r, const struct err *error)
+{
+    remote_tell(r, (struct backend_event){.type = BACKEND_ERROR, .error = error});
+    if (r->dead)
+        return;
+    r->ask.due = r->ask.go_on = r->silent = false;
+    remote_turns_settle(r, r->next_turn);
+    if (r->reply != NULL) {
+        r->reply->cancelled = true;
+        finish(r, false);
+    }
+}
+
+static void end_silence(struct remote *r)
+{
+    const struct asking *ask = &r->ask;
+    bool asked = ask->out || ask->busy, again = r->silent;
+    struct err error;
+
+    if (!asked) { /* it ends turns itself, and takes this one for none */
+        remote_turns_settle(r, r->next_turn);
+        return;
+    }
+    err_set(&error, STATUS_NETWORK, -ETIMEDOUT, "'%s' has not answered for %d s%s",
+            r->link_places[r->conn.place].name, (int)(SILENT_NS / 1000000000),
+            again ? ", twice: say it again, or take another endpoint" : "");
+    r->silent = true;
+    if (again)
+        give_up(r, &error);
+    if (!r->dead && !r->conn.dead)
+        link_fail(r->link, &error, false, 0);
+}
+
+static void mind_silence(struct remote *r)
+{
+    bool minds = r->config.task == BACKEND_CONVERSE && remote_up(r) && !r->renewing;
+    int64_t since = minds ? silent_since(r) : 0;
+
+    if (since != 0 && clock_ns() - since > SILENT_NS)
+        end_silence(r);
+}
+
 void remote_reply_tick(struct remote *r)
 {
     struct asking *ask = &r->ask;
@@ -553,8 +618,10 @@ void remote_reply_tick(struct remote *r)
 
     if (ask->busy && !ask->wanted && now - ask->since_ns > ANSWER_NS)
         ask->busy = false; /* the server will not tell its end */
-    if (!r->base.caps.continuous)
+    if (!r->base.caps.continuous) {
+        mind_silence(r);
         return;
+    }
     if (ask->pausing && now - ask->since_ns > PAUSE_NS)
         ask->pausing = false;
     if (r->reply != NULL && !r->reply->cancelled && now - r->reply->last_ns > PAUSE_NS) {

@@ -75,6 +75,67 @@ static void speech_that_the_server_has_not_told_of(void **state)
     assert_string_equal(scene_sent(sc), "a100-109");
 }
 
+static void a_server_that_owes_a_reply_and_says_nothing(void **state)
+{
+    struct scene *sc = *state;
+
+    scene_open(sc);
+    scene_ready(sc);
+    OPS(sc)->send_text(sc->backend, "hi");
+    scene_pass(sc, 80000);
+    assert_string_equal(scene_told(sc), "ready heard(hi)+committed");
+    assert_int_equal(fake_transport_lines(sc->net), 1);
+    scene_pass(sc, 20000);
+    assert_int_equal(fake_transport_lines(sc->net), 2);
+    assert_string_equal(scene_sent_on(sc, 1), "update user(hi) respond");
+    scene_told(sc);
+    scene_pass(sc, 100000); /* nor does another connection help */
+    assert_non_null(strstr(scene_told(sc), "error"));
+    assert_int_equal(sc->error.status, STATUS_NETWORK);
+    assert_non_null(strstr(sc->error.text, "has not answered for 90 s"));
+    scene_pass(sc, 200000); /* the question is dropped, and the rest goes on */
+    assert_null(strstr(scene_told(sc), "error"));
+    scene_sent(sc);
+    OPS(sc)->send_text(sc->backend, "again");
+    assert_string_equal(scene_sent(sc), "user(again) respond");
+}
+
+static void a_reply_that_stands_still_is_gone_on_with_and_then_ended(void **state)
+{
+    struct scene *sc = *state;
+
+    scene_open(sc);
+    scene_ready(sc);
+    OPS(sc)->send_text(sc->backend, "hi");
+    scene_reply(sc, "r1");
+    scene_text(sc, "r1", "Well, ");
+    scene_audio(sc, "r1", "i1", 100);
+    scene_pass(sc, 100000);
+    assert_int_equal(fake_transport_lines(sc->net), 2);
+    scene_told(sc);
+    scene_reply(sc, "r2");
+    scene_audio(sc, "r2", "i2", 100);
+    scene_pass(sc, 100000);
+    assert_non_null(strstr(scene_told(sc), "error done1-cancelled"));
+}
+
+static void who_answers_late_or_hears_somebody_speak_owes_nothing(void **state)
+{
+    struct scene *sc = *state;
+
+    said(sc);
+    scene_pass(sc, 80000);
+    scene_says(sc, "{\"type\":\"input_audio_buffer.speech_started\",\"audio_start_ms\":2500,"
+                   "\"item_id\":\"u2\"}");
+    scene_pass(sc, 200000);
+    assert_int_equal(fake_transport_lines(sc->net), 1);
+    scene_says(sc, "{\"type\":\"input_audio_buffer.speech_stopped\",\"audio_end_ms\":2600,"
+                   "\"item_id\":\"u2\"}");
+    scene_pass(sc, 200000); /* it takes both for noise */
+    assert_int_equal(fake_transport_lines(sc->net), 1);
+    assert_null(strstr(scene_told(sc), "error"));
+}
+
 static void the_silence_of_an_hour_is_not_given_again(void **state)
 {
     struct scene *sc = *state;
@@ -604,6 +665,9 @@ int main(void)
         T(nothing_was_said),
         T(connections_that_are_good_for_nothing_are_not_told_of_each_time),
         T(speech_that_the_server_has_not_told_of),
+        T(a_server_that_owes_a_reply_and_says_nothing),
+        T(a_reply_that_stands_still_is_gone_on_with_and_then_ended),
+        T(who_answers_late_or_hears_somebody_speak_owes_nothing),
         T(the_silence_of_an_hour_is_not_given_again),
         T(the_user_speaks),
         T(the_user_goes_on_while_there_is_no_connection),
