@@ -376,7 +376,9 @@ static void on_link(void *user, const struct link_event *ev)
         advance(r);
         break;
     case LINK_LOST:
-        on_lost(r, ev);
+        if (!ev->next || !remote_again_over(r))
+            on_lost(r, ev);
+        advance(r);
         break;
     case LINK_NEXT_LOST:
         remote_again_next_lost(r);

@@ -107,13 +107,23 @@ static int write_text(struct conn *c, enum journal_role role, const char *text)
 static void give_by_audio(struct remote *r, struct user_turn *t)
 {
     t->given = false;
-    if (r->conn.ops->caps(r->conn.wire)->commits) {
+    if (r->conn.ops->caps(r->conn.wire)->commits || remote_mode(r) != BY_SERVER) {
         t->ours = true;
         return;
     }
     t->state = USER_SPEAKS;
     t->again = true;
     t->ask = false;
+    journal_remove(r->journal, JOURNAL_USER, t->id);
+}
+
+/* There is neither sound nor a word of it. */
+static void give_up(struct remote *r, struct user_turn *t)
+{
+    t->state = USER_SETTLED;
+    t->ask = false;
+    if (!t->known)
+        t->known = t->lost = true;
     journal_remove(r->journal, JOURNAL_USER, t->id);
 }
 
@@ -142,8 +152,10 @@ static int give_turn(struct remote *r, struct user_turn *t)
         rc = write_text(c, JOURNAL_USER, buf_str(&t->words));
     if (rc == 0)
         t->given = true;
-    else if (rc == -ENOENT)
+    else if (rc == -ENOENT && t->end > t->start)
         give_by_audio(r, t);
+    else if (rc == -ENOENT)
+        give_up(r, t);
     return rc == -ENOENT ? 0 : rc;
 }
 
@@ -404,6 +416,14 @@ static void go_over(struct remote *r)
     r->conn.next = false;
     r->next = (struct conn){0};
     begin(r);
+}
+
+bool remote_again_over(struct remote *r)
+{
+    if (r->next.wire == NULL)
+        return false;
+    go_over(r);
+    return true;
 }
 
 static void maybe_go_over(struct remote *r)

@@ -89,6 +89,7 @@ struct user_turn {
     bool committed;           /* by the caller */
     bool ours;                /* ended by us, not by the server */
     bool again;               /* its beginning was told; the server will tell it again */
+    bool hushed;              /* ... and was told its end by silence */
     bool given;               /* the server has all of it */
     bool ask;                 /* we have to ask for a reply to it */
     bool begun;               /* a reply to it has begun */
@@ -313,6 +314,7 @@ void remote_again_forget(struct remote *r); /* a session without memory is wante
 void remote_again_wanted(struct remote *r); /* ... at once: something is said */
 void remote_again_next(struct remote *r, size_t place); /* the second one is there. Tells */
 void remote_again_next_lost(struct remote *r);
+bool remote_again_over(struct remote *r); /* goes on with the second one, if it can. Tells */
 void remote_again_going(struct remote *r, double ms); /* the server ends the connection then */
 void remote_again_handle(struct remote *r, const char *handle);
 void remote_again_tick(struct remote *r); /* Tells */

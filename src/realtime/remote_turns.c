@@ -15,6 +15,8 @@
 #define WORDS_LATE  (int64_t)15000000000 /* so long after the reply, words do not come any more */
 #define WORDS_NEVER (int64_t)60000000000 /* ... and without a reply */
 #define PAUSE_NS    (int64_t)1200000000  /* ends a sentence of a continuous session */
+#define STILL_NS    (int64_t)500000000   /* so long after its last sample the microphone rests */
+#define HUSH_MS     1000                 /* of silence end a turn */
 #define SPEAKS_MAX  (int64_t)10000000000 /* a turn that was given again began long ago */
 
 enum remote_mode remote_mode(const struct remote *r)
@@ -273,7 +275,7 @@ int remote_turn_commit(struct remote *r)
         if (t == NULL)
             return -ENOMEM;
     } else {
-        sound = true;
+        sound = end >= t->start + SHORTEST;
         t->stop_due = true;
     }
     t->committed = true;
@@ -351,7 +353,8 @@ static struct user_turn *speaker(struct remote *r, const char *item)
     for (t = r->turns; t != NULL; t = t->next)
         if (!t->written && !t->known && !t->stream && !ends_all(t) && t->item[0] == '\0')
             break;
-    if (t == NULL && item[0] != '\0' && remote_mode(r) == BY_SERVER && !r->base.caps.continuous) {
+    if (t == NULL && item[0] != '\0' && remote_mode(r) == BY_SERVER && !r->base.caps.continuous &&
+        remote_turn_open(r) == NULL) {
         remote_turn_begins(r, r->sent > LATE_WORDS ? r->sent - LATE_WORDS : 0);
         t = remote_turn_open(r);
     } else if (t == NULL) {
@@ -394,8 +397,6 @@ static void words_known(struct remote *r, struct user_turn *t)
         buf_free(&t->words);
     if (journal_set(r->journal, JOURNAL_USER, t->id, buf_str(&t->words)) < 0)
         log_warn(r->config.log, "out of memory: words of yours are lost");
-    if (t->words.len == 0)
-        journal_remove(r->journal, JOURNAL_USER, t->id);
 }
 
 static void words_lost(struct remote *r, struct user_turn *t)
@@ -532,12 +533,18 @@ void remote_turns_tell(struct remote *r)
 
 /* --- what becomes of them */
 
+/* It waits behind another one's reply: no reply can be to it. */
+static bool not_asked_yet(const struct user_turn *t)
+{
+    return t->written && !t->given && !t->begun;
+}
+
 void remote_turns_begun(struct remote *r, uint32_t upto)
 {
     bool transcribes = r->conn.ops->caps(r->conn.wire)->transcribes;
 
     for (struct user_turn *t = r->turns; t != NULL && t->id <= upto; t = t->next) {
-        if (t->state != USER_WAITS)
+        if (t->state != USER_WAITS || not_asked_yet(t))
             continue;
         t->begun = true;
         t->ask = false;
@@ -549,7 +556,7 @@ void remote_turns_begun(struct remote *r, uint32_t upto)
 void remote_turns_settle(struct remote *r, uint32_t upto)
 {
     for (struct user_turn *t = r->turns; t != NULL && t->id <= upto; t = t->next) {
-        if (t->state != USER_WAITS)
+        if (t->state != USER_WAITS || not_asked_yet(t))
             continue;
         t->state = USER_SETTLED;
         t->ask = false;
@@ -578,6 +585,7 @@ void remote_turns_lost(struct remote *r)
         t->item[0] = '\0';
         if (t->state == USER_SETTLED && !t->known && !t->stream && !ends_all(t))
             words_lost(r, t);
+        t->hushed = false;
         if (t->state == USER_SPEAKS)
             t->again = true;
         if (t->state == USER_WAITS)
@@ -610,19 +618,45 @@ static bool words_over(const struct remote *r, const struct user_turn *t, int64_
     return t->state == USER_SETTLED && since_ns > WORDS_LATE;
 }
 
+/* A turn that was given again to a server that alone ends turns. When the microphone is not in use
+ * any more, silence has to tell it the end; where it hears no speech, there is no turn. */
+static void help_to_end(struct remote *r, struct user_turn *t, int64_t now_ns)
+{
+    bool there = remote_up(r) && remote_audio_waiting(r) == 0;
+
+    if (!there || now_ns - r->fed_ns < STILL_NS)
+        return;
+    if (!t->hushed && remote_audio_silence(r, HUSH_MS) < 0)
+        return;
+    t->hushed = true;
+    if (now_ns - r->conn.born_ns <= SPEAKS_MAX)
+        return;
+    turn_complete(r, t, r->sent);
+    t->state = USER_SETTLED;
+    t->given = t->stop_due = true;
+}
+
+/* The server has it, and does nothing about it. */
+static bool unanswered(const struct remote *r, const struct user_turn *t)
+{
+    return t->state == USER_WAITS && t->given && !t->ask && r->reply == NULL && !r->ask.out &&
+           converses(r);
+}
+
 /* Words that do not come any more, and sentences that are over. */
 void remote_turns_tick(struct remote *r)
 {
     int64_t now = clock_ns();
 
     for (struct user_turn *t = r->turns; t != NULL; t = t->next) {
-        if (t->known)
-            continue;
-        if (words_over(r, t, now - t->touched_ns))
+        if (t->again && t->state == USER_SPEAKS && remote_mode(r) == BY_SERVER)
+            help_to_end(r, t, now);
+        if (unanswered(r, t) && now - t->touched_ns > WORDS_NEVER) {
+            t->state = USER_SETTLED;
+            t->touched_ns = now;
+        }
+        if (!t->known && words_over(r, t, now - t->touched_ns))
             words_lost(r, t);
-        else if (t->again && t->state == USER_SPEAKS && r->conn.told &&
-                 now - r->conn.born_ns > SPEAKS_MAX && remote_audio_waiting(r) == 0)
-            turn_complete(r, t, r->sent); /* the new server hears no speech in it */
     }
     remote_turns_tell(r);
 }

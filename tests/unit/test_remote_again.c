@@ -548,6 +548,25 @@ static void renewal_does_not_wait_for_ever(void **state)
     assert_string_equal(scene_told(sc), "ready heard(hi)+committed reply1");
 }
 
+static void a_break_while_the_next_connection_is_there_is_noticed_by_nobody(void **state)
+{
+    struct scene *sc = *state;
+
+    sc->endpoints[0].dialect = "openai";
+    scene_open(sc);
+    scene_ready(sc);
+    scene_pass(sc, 3478e3);
+    OPS(sc)->send_text(sc->backend, "hi");
+    scene_reply(sc, "r1");
+    scene_pass(sc, 5000);
+    scene_told(sc);
+    fake_transport_break(sc->net, 0);
+    scene_pass(sc, 1);
+    assert_int_equal(fake_transport_lines(sc->net), 2);
+    assert_string_equal(scene_sent_on(sc, 1), "update user(hi) respond");
+    assert_string_equal(scene_told(sc), "");
+}
+
 static void an_expired_session_is_followed_by_another(void **state)
 {
     struct scene *sc = *state;
@@ -693,6 +712,7 @@ int main(void)
         T(a_session_is_renewed_before_its_end),
         T(renewal_waits_for_the_end_of_a_reply),
         T(renewal_does_not_wait_for_ever),
+        T(a_break_while_the_next_connection_is_there_is_noticed_by_nobody),
         T(an_expired_session_is_followed_by_another),
         cmocka_unit_test(each_step_once),
     };
