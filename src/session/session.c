@@ -85,13 +85,23 @@ static void speech_started(struct session *s, const struct backend_event *ev)
     session_tell(s, (struct session_event){.type = SESSION_SPEECH});
 }
 
+/* A provider counts the silence that it waited for to the turn. The sound path knows better, unless
+ * it has heard nothing of this turn. */
+static int64_t last_speech(const struct session *s, uint64_t end)
+{
+    int64_t start_ns = mic_time(&s->mic, s->speech_start), end_ns = mic_time(&s->mic, end);
+    bool heard = s->spoken_ns != 0 && s->spoken_ns > start_ns && s->spoken_ns < end_ns;
+
+    return heard ? s->spoken_ns : end_ns;
+}
+
 /* A reply that nobody has heard yet gives way to a user who went on; not to a cough. */
 static void speech_stopped(struct session *s, const struct backend_event *ev)
 {
     uint64_t samples = ev->at > s->speech_start ? ev->at - s->speech_start : 0;
     bool went_on = s->speaking && samples * 1000 / DUPLEX_HZ >= TURN_MS;
 
-    s->speech_end_ns = mic_time(&s->mic, ev->at);
+    s->speech_end_ns = last_speech(s, ev->at);
     s->decided_ns = clock_ns();
     s->speaking = false;
     if (s->item == 0 || s->audible || s->cancelled || !s->config.sound.capture ||
@@ -409,7 +419,7 @@ void session_forget(struct session *s)
     session_stop(s);
     s->backend->ops->forget(s->backend);
     s->item = 0;
-    s->speech_end_ns = s->asked_ns = 0;
+    s->speech_end_ns = s->asked_ns = s->spoken_ns = 0;
     s->written = 0;
     s->heard = false;
     if (s->config.sound.capture)

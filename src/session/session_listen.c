@@ -39,14 +39,17 @@ void session_listen_after_reply(struct session *s, int64_t ended_ns)
         session_listen_again(s, at_ns);
 }
 
-/* While the microphone is kept: what became of it, once the reply's echo has died. */
+/* When somebody spoke last; and while the microphone is kept: what became of it, once the reply's
+ * echo has died. */
 static void watch_for_speech(struct session *s)
 {
     struct duplex_stats stats;
 
+    duplex_stats(s->sound, &stats);
+    if (stats.speech >= SPEECH)
+        s->spoken_ns = s->mic.seen_ns;
     if (s->mic.way != MIC_KEPT)
         return;
-    duplex_stats(s->sound, &stats);
     if (stats.speech < SPEECH)
         s->voice_ns = 0;
     else if (s->voice_ns == 0)

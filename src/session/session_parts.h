@@ -29,6 +29,7 @@ struct session {
     bool speaking;         /* ... is open at the backend */
     uint64_t speech_start; /* in the backend's samples */
     int64_t speech_end_ns; /* last speech at the microphone, not yet heard as words; 0: not known */
+    int64_t spoken_ns;     /* the sound path's newest speech; 0: none yet */
     int64_t asked_ns;      /* the same, of the turn that the reply answers */
     int64_t decided_ns;    /* the turn's end was told, or we told it */
     unsigned written;      /* turns in writing that the backend has yet to take */

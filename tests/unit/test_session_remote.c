@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <math.h>
 
 #include "fake/stage.h"
 
@@ -39,6 +40,29 @@ static void a_reply_may_begin_before_its_turns_words(void **state)
     ended(st, 1, 16000, false);
     SAW(&st->events, "heard(hello) done ");
     assert_true(st->done.gap_ms >= 200 - 1 && st->done.gap_ms < 1000);
+}
+
+/* The provider waited for half a second of silence, and says that the turn ended behind it. */
+static void the_gap_counts_from_the_last_speech_not_from_the_silence_behind_it(void **state)
+{
+    struct stage *st = *state;
+    int64_t spoken_ns;
+
+    st->sound.stats.speech = 0.9;
+    capture(st, 1, 1000);
+    spoken_ns = st->sound.now_ns;
+    turn(st, BACKEND_SPEECH_STARTED, 0);
+    st->sound.stats.speech = 0.1;
+    capture(st, 1, 500);
+    turn(st, BACKEND_SPEECH_STOPPED, 1500 * MS);
+    starts(st, 1);
+    speech(st, 1, 16000);
+    heard_now(st, 1);
+    late_words(st, "hello");
+    generated(st, 1);
+    ended(st, 1, 16000, false);
+    assert_true(fabs(st->done.gap_ms - (double)(st->sound.now_ns - spoken_ns) / 1e6) < 1);
+    assert_true(st->done.gap_ms >= 500 - 1);
 }
 
 static void late_words_change_nothing(void **state)
@@ -128,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_reply_may_begin_before_its_turns_words),
+        TEST(the_gap_counts_from_the_last_speech_not_from_the_silence_behind_it),
         TEST(late_words_change_nothing),
         TEST(a_reply_without_words_stops_the_one_that_is_heard),
         TEST(what_the_provider_stops_is_silenced),
