@@ -14,8 +14,8 @@ static void over(struct budget *b, enum meter_limit limit)
     uv_timer_stop(&b->timer);
     if (limit == METER_COST)
         err_set(&why, STATUS_BUDGET, -EDQUOT,
-                "this call has cost $%.2f: --max-cost ends it (prices as of %s)", budget_usd(b),
-                prices_date(b->prices));
+                "this call has cost %s$%.2f: --max-cost ends it (prices as of %s)",
+                m->partly ? "at least " : "", budget_usd(b), prices_date(b->prices));
     else if (limit == METER_TIME)
         err_set(&why, STATUS_BUDGET, -EDQUOT,
                 "this call has lasted %g minutes: --max-minutes ends it", m->max_minutes);
@@ -30,8 +30,8 @@ static void look(struct budget *b)
     enum meter_limit limit = meter_check(&b->meter, clock_ns());
 
     if (limit == METER_NEAR)
-        log_info(b->log, "note: this call has cost $%.2f; --max-cost ends it at $%.2f",
-                 budget_usd(b), b->meter.max_usd);
+        log_info(b->log, "note: this call has cost %s$%.2f; --max-cost ends it at $%.2f",
+                 b->meter.partly ? "at least " : "", budget_usd(b), b->meter.max_usd);
     else if (limit != METER_NONE)
         over(b, limit);
 }
@@ -93,6 +93,11 @@ void budget_alive(struct budget *b)
 double budget_usd(const struct budget *b)
 {
     return meter_usd(&b->meter, clock_ns());
+}
+
+bool budget_partly(const struct budget *b)
+{
+    return b->meter.partly;
 }
 
 void budget_close(struct budget *b)

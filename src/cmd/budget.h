@@ -25,8 +25,9 @@ int budget_open(struct budget *b, const struct app *app, uv_loop_t *loop, const 
                 struct err *e);
 
 void budget_usage(struct budget *b, const struct backend_usage *usage);
-void budget_alive(struct budget *b);       /* somebody spoke, or was spoken to */
-double budget_usd(const struct budget *b); /* until now; -1: not known */
+void budget_alive(struct budget *b);        /* somebody spoke, or was spoken to */
+double budget_usd(const struct budget *b);  /* until now; -1: not known */
+bool budget_partly(const struct budget *b); /* ... of what has a price; there was more */
 
 void budget_close(struct budget *b); /* the timer closes when the loop runs next; once is enough */
 

@@ -296,6 +296,7 @@ static void on_session(void *user, const struct session_event *ev)
     struct chat *c = user;
 
     c->view.usd = c->remote ? budget_usd(&c->budget) : 0;
+    c->view.usd_partly = budget_partly(&c->budget);
     view_show(&c->view, ev);
     switch (ev->type) {
     case SESSION_USAGE:

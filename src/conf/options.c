@@ -301,8 +301,9 @@ int option_check(enum option_id id, const char *value, const char *from, double 
         char *end;
         x = strtod(value, &end);
         if (end == value || *end != '\0' || !isfinite(x) || x < d->min || x > d->max)
-            return err_set(e, STATUS_USAGE, -EINVAL, "%s takes a number from %g to %g, not '%s'",
-                           from, d->min, d->max, value);
+            return err_set(e, STATUS_USAGE, -EINVAL,
+                           "%s takes a number from %.7g to %.7g, not '%s'", from, d->min, d->max,
+                           value);
     }
     if (number != NULL)
         *number = x;

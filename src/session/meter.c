@@ -19,7 +19,7 @@ void meter_usage(struct meter *m, const struct backend_usage *u)
     if (model != NULL && prices_usage(m->prices, model, u, &usd))
         m->tokens_usd += usd;
     else
-        m->unknown = true;
+        m->partly = true;
 }
 
 void meter_alive(struct meter *m, int64_t now_ns)
@@ -34,7 +34,7 @@ static double minutes(int64_t from_ns, int64_t to_ns)
 
 double meter_usd(const struct meter *m, int64_t now_ns)
 {
-    if (!m->priced || m->unknown)
+    if (!m->priced)
         return -1;
     return m->tokens_usd + m->minute_usd * minutes(m->began_ns, now_ns);
 }

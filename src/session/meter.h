@@ -17,8 +17,8 @@ struct meter {
     double idle_minutes;
     int64_t began_ns, alive_ns;
     double tokens_usd, minute_usd;
-    bool priced;  /* the prices know the model */
-    bool unknown; /* something was used that has no price */
+    bool priced; /* the prices know the model */
+    bool partly; /* something was used that has no price, and is left out */
     bool warned;
 };
 
@@ -30,7 +30,7 @@ void meter_init(struct meter *m, const struct prices *prices, const char *model,
 void meter_usage(struct meter *m, const struct backend_usage *u);
 void meter_alive(struct meter *m, int64_t now_ns); /* somebody spoke, or was spoken to */
 
-double meter_usd(const struct meter *m, int64_t now_ns); /* -1: not known */
+double meter_usd(const struct meter *m, int64_t now_ns); /* at least, where partly; -1: not known */
 
 /* The limit that is reached; METER_NEAR once, at four fifths of max_usd. */
 enum meter_limit meter_check(struct meter *m, int64_t now_ns);

@@ -68,8 +68,10 @@ static void print_json(const struct view *v, const struct session_event *ev)
     add_ms(o, "heard_ms", ev->heard_ms);
     add_ms(o, "response_gap_ms", ev->gap_ms);
     add_latency(o, v, &ev->latency);
-    if (v->usd > 0)
+    if (v->usd > 0) {
         cJSON_AddNumberToObject(o, "cost_usd", v->usd);
+        cJSON_AddBoolToObject(o, "cost_is_all", !v->usd_partly);
+    }
     json_print_line(o);
 }
 
@@ -160,7 +162,7 @@ static void print_figures(const struct view *v, double gap_ms)
         lead = ", ";
     }
     if (v->usd > 0) {
-        printf("%s$%.*f", lead, v->usd < 1 ? 3 : 2, v->usd);
+        printf("%s$%.*f%s", lead, v->usd < 1 ? 3 : 2, v->usd, v->usd_partly ? "+" : "");
         lead = ", ";
     }
     if (v->muted) {
@@ -199,6 +201,8 @@ static void reply_done(struct view *v, const struct session_event *ev)
     print_figures(v, ev->gap_ms);
     putchar('\n');
     next_reply(v);
+    if (ev->latency.gap_ms < 0)
+        return;
     log_debug(v->log,
               "response gap: %.0f ms until the turn's end was known, %.0f network, %.0f model, "
               "%.0f buffer",
@@ -224,10 +228,12 @@ void view_sum_up(const struct view *v)
     char cost[64] = "";
 
     if (v->usd > 0)
-        snprintf(cost, sizeof cost, "this call cost $%.*f", v->usd < 1 ? 3 : 2, v->usd);
+        snprintf(cost, sizeof cost, "this call cost %s$%.*f%s", v->usd_partly ? "at least " : "",
+                 v->usd < 1 ? 3 : 2, v->usd, v->usd_partly ? ", and what has no known price" : "");
     if (v->latency.count > 0)
-        log_info(v->log, "%zu answers by voice, response gap p50 %.2f s, p95 %.2f s%s%s",
-                 v->latency.count, latency_quantile(&v->latency, 0.5) / 1000,
+        log_info(v->log, "%zu %s by voice, response gap p50 %.2f s, p95 %.2f s%s%s",
+                 v->latency.count, v->latency.count == 1 ? "answer" : "answers",
+                 latency_quantile(&v->latency, 0.5) / 1000,
                  latency_quantile(&v->latency, 0.95) / 1000, cost[0] != '\0' ? "; " : "", cost);
     else if (cost[0] != '\0')
         log_info(v->log, "%s", cost);

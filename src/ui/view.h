@@ -17,14 +17,15 @@
 struct view {
     const struct log *log;
     bool json;
-    bool clears;   /* stdout is a terminal that can clear a line */
-    bool colour;   /* names in bold: stdout is a terminal and NO_COLOR is not set */
-    bool in_reply; /* a line of the reply is open */
-    bool muted;    /* the microphone is: each reply says so */
-    bool late;     /* the words of the user come behind the reply: hold it back for them */
-    bool waiting;  /* ... and they have not come */
-    bool behind;   /* they came when the reply was being shown already */
-    double usd;    /* that the conversation has cost until now; 0: nothing; -1: not known */
+    bool clears;     /* stdout is a terminal that can clear a line */
+    bool colour;     /* names in bold: stdout is a terminal and NO_COLOR is not set */
+    bool in_reply;   /* a line of the reply is open */
+    bool muted;      /* the microphone is: each reply says so */
+    bool late;       /* the words of the user come behind the reply: hold it back for them */
+    bool waiting;    /* ... and they have not come */
+    bool behind;     /* they came when the reply was being shown already */
+    double usd;      /* that the conversation has cost until now; 0: nothing; -1: not known */
+    bool usd_partly; /* ... at least: not everything has a price that is known */
     struct latency latency;
     struct buf heard, reply;
     size_t shown; /* bytes of the reply that are */

@@ -119,15 +119,21 @@ static void usage_may_name_another_model(void **state)
     assert_near(meter_usd(&m, 0), 10, 1e-9);
 }
 
-static void what_has_no_price_makes_the_sum_unknown(void **state)
+/* A limit holds for what is known, whatever else was used. */
+static void what_has_no_price_is_left_out_of_the_sum(void **state)
 {
     struct meter m;
 
     meter_init(&m, *state, "stranger", 0);
     assert_near(meter_usd(&m, MINUTE), -1, 0);
     meter_init(&m, *state, "talker", 0);
+    assert_false(m.partly);
+    m.max_usd = 32;
     meter_usage(&m, &(struct backend_usage){.audio_in = 1, .model = "stranger"});
-    assert_near(meter_usd(&m, MINUTE), -1, 0);
+    meter_usage(&m, &(struct backend_usage){.audio_in = 1000000});
+    assert_near(meter_usd(&m, MINUTE), 32, 1e-9);
+    assert_true(m.partly);
+    assert_int_equal(meter_check(&m, MINUTE), METER_COST);
     meter_init(&m, NULL, NULL, 0);
     assert_near(meter_usd(&m, MINUTE), -1, 0);
 }
@@ -226,7 +232,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(usage_adds_up_and_minutes_count_by_themselves, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(usage_may_name_another_model, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_has_no_price_makes_the_sum_unknown, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_no_price_is_left_out_of_the_sum, setup, teardown),
         cmocka_unit_test_setup_teardown(a_limit_is_told_of_once_before_it_is_reached, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(time_and_idleness_are_limits_of_their_own, setup, teardown),
