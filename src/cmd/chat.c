@@ -405,8 +405,8 @@ static enum status talk(struct chat *c, const struct setup *setup, struct err *e
         status = outcome(c, e);
         view_sum_up(&c->view);
     }
-    /* Models that are still being loaded are not waited for. */
-    if (c->signum != 0 || (c->keys_ended && !c->ready)) {
+    /* Models that are still being loaded are not waited for; an endpoint is told goodbye. */
+    if (!c->remote && (c->signum != 0 || (c->keys_ended && !c->ready))) {
         keys_restore();
         session_hang_up(c->session);
         leave_now(c->app, status, e);

@@ -140,7 +140,7 @@ static void drop_audio(cJSON *value) /* NOLINT(misc-no-recursion) */
             char name[64];
             snprintf(name, sizeof name, "%s_bytes", child->string);
             child->valuestring[0] = '\0';
-            cJSON_AddNumberToObject(value, name, (double)(n / 4 * 3));
+            cJSON_AddNumberToObject(value, name, (double)(3 * n) / 4);
         } else if (child->child != NULL) {
             drop_audio(child);
         }

@@ -290,7 +290,7 @@ static uint64_t before(uint64_t pos, uint64_t by)
 
 void remote_audio_trim(struct remote *r)
 {
-    uint64_t keep = r->sent;
+    uint64_t keep;
 
     if (remote_mode(r) == BY_CALLER) {
         keep = r->floor;
