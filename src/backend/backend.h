@@ -35,7 +35,7 @@ enum backend_event_type {
     BACKEND_GLANCED,       /* .text: what a bit of speech says; "" nothing */
     BACKEND_USAGE,         /* .usage: what was spent since the last such event */
     BACKEND_LINK, /* .connected: the connection is there again, or is lost and made anew; .text says
-                     why or where to. Nothing is lost by it */
+                     why or where to; .error: why, or NULL. Nothing is lost by it */
     BACKEND_ERROR, /* .error; .fatal: the backend is of no use any more; else the turn in hand
                       failed */
 };

@@ -10,6 +10,7 @@
 
 #include "cmd/budget.h"
 #include "cmd/leave.h"
+#include "cmd/patience.h"
 #include "cmd/setup.h"
 #include "cmd/slash.h"
 #include "ui/keys.h"
@@ -19,6 +20,7 @@
 #include "util/text.h"
 
 #define LINE_MAX_BYTES 4096
+#define REACH_S        30 /* an endpoint is waited for, until it was reached once */
 
 struct chat {
     const struct app *app;
@@ -33,6 +35,7 @@ struct chat {
     struct session *session;
     struct view view;
     struct budget budget;
+    struct patience patience;
     struct err over; /* the budget is spent: ends when the answer in hand has */
     bool is_over;
     bool remote; /* the model is somewhere else */
@@ -278,6 +281,14 @@ static void on_spent(void *user, const struct err *why)
         leave(c);
 }
 
+static void on_unreachable(void *user, const struct err *why)
+{
+    struct chat *c = user;
+
+    c->fatal = *why;
+    leave(c);
+}
+
 /* Nothing is owed to the last line any more. */
 static void go_on(struct chat *c)
 {
@@ -298,6 +309,7 @@ static void on_session(void *user, const struct session_event *ev)
     c->view.usd = c->remote ? budget_usd(&c->budget) : 0;
     c->view.usd_partly = budget_partly(&c->budget);
     view_show(&c->view, ev);
+    patience_event(&c->patience, ev);
     switch (ev->type) {
     case SESSION_USAGE:
         budget_usage(&c->budget, &ev->usage);
@@ -359,6 +371,9 @@ static int open_session(struct chat *c, const struct setup *setup, struct err *e
     rc = budget_open(&c->budget, c->app, &c->loop, c->remote ? setup_model(&config) : NULL, e);
     c->budget.spent = on_spent;
     c->budget.user = c;
+    c->patience = (struct patience){.first_s = REACH_S, .over = on_unreachable, .user = c};
+    if (rc == 0)
+        rc = patience_open(&c->patience, &c->loop, e);
     if (rc < 0)
         return rc;
     return session_open(&c->session, &config, e);
@@ -413,6 +428,7 @@ static enum status talk(struct chat *c, const struct setup *setup, struct err *e
     }
     session_close(c->session);
     budget_close(&c->budget);
+    patience_close(&c->patience);
     stop_close(&c->stop);
     keys_close(&c->keyboard);
     if (c->has_keys)

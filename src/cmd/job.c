@@ -14,6 +14,11 @@
 
 #define GRACE_MS 2000 /* for what is due when the microphone is closed */
 
+/* An endpoint is waited for: */
+#define FIRST_S 10 /* with a recording */
+#define AGAIN_S 60 /* ... that is being answered */
+#define LIVE_S  30 /* with the microphone, until it has begun */
+
 static void on_next(uv_timer_t *timer);
 
 static bool live(const struct job *j)
@@ -199,6 +204,11 @@ static void on_spent(void *user, const struct err *why)
     }
 }
 
+static void on_unreachable(void *user, const struct err *why)
+{
+    give_up(user, why);
+}
+
 static void on_stop(void *user, int signum)
 {
     struct job *j = user;
@@ -293,6 +303,7 @@ static void on_session(void *user, const struct session_event *ev)
 
     if (j->over)
         return;
+    patience_event(&j->patience, ev);
     if (ev->type == SESSION_READY)
         on_ready(j, ev->text);
     else if (ev->type == SESSION_NOTICE || ev->type == SESSION_LINK)
@@ -323,6 +334,13 @@ static int open_session(struct job *j, const struct setup *setup, struct err *e)
         rc = budget_open(&j->budget, j->app, &j->loop, setup_model(&c), e);
     if (rc < 0)
         return rc;
+    j->patience = (struct patience){.first_s = live(j) ? LIVE_S : FIRST_S,
+                                    .again_s = live(j) ? 0 : AGAIN_S,
+                                    .over = on_unreachable,
+                                    .user = j};
+    rc = patience_open(&j->patience, &j->loop, e);
+    if (rc < 0)
+        return rc;
     j->budget.spent = on_spent;
     j->budget.user = j;
     return session_open(&j->session, &c, e);
@@ -349,6 +367,7 @@ static void shut_down(struct job *j)
 {
     session_close(j->session);
     budget_close(&j->budget);
+    patience_close(&j->patience);
     stop_close(&j->stop);
     uv_close((uv_handle_t *)&j->timer, NULL);
     if (j->has_keys)

@@ -11,6 +11,7 @@
 #include "cmd/budget.h"
 #include "cmd/cmd.h"
 #include "cmd/feed.h"
+#include "cmd/patience.h"
 #include "cmd/setup.h"
 #include "session/session.h"
 #include "ui/stop.h"
@@ -65,6 +66,7 @@ struct job {
     bool has_keys;
     struct feed feed;
     struct budget budget;
+    struct patience patience;
     struct err spent;
     bool ready;       /* the models are loaded */
     bool ending;      /* the microphone is closed */

@@ -205,7 +205,8 @@ static void tell_connected(struct remote *r)
     if (!r->down)
         return;
     r->down = false;
-    buf_addf(&text, "connected to '%s' again, nothing is lost", r->link_places[r->conn.place].name);
+    buf_addf(&text, r->ready ? "connected to '%s' again, nothing is lost" : "connected to '%s'",
+             r->link_places[r->conn.place].name);
     remote_tell(
         r, (struct backend_event){.type = BACKEND_LINK, .connected = true, .text = buf_str(&text)});
     buf_free(&text);
@@ -329,7 +330,8 @@ static void on_lost(struct remote *r, const struct link_event *ev)
         return;
     r->down = true;
     buf_addf(&text, "no connection at the moment: %s", error != NULL ? error->text : "it broke");
-    remote_tell(r, (struct backend_event){.type = BACKEND_LINK, .text = buf_str(&text)});
+    remote_tell(
+        r, (struct backend_event){.type = BACKEND_LINK, .text = buf_str(&text), .error = error});
     buf_free(&text);
 }
 

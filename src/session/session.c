@@ -177,8 +177,10 @@ static void on_backend(void *user, const struct backend_event *ev)
         session_tell(s, (struct session_event){.type = SESSION_USAGE, .usage = ev->usage});
         break;
     case BACKEND_LINK:
-        session_tell(s, (struct session_event){
-                            .type = SESSION_LINK, .connected = ev->connected, .text = ev->text});
+        session_tell(s, (struct session_event){.type = SESSION_LINK,
+                                               .connected = ev->connected,
+                                               .text = ev->text,
+                                               .error = ev->error});
         break;
     case BACKEND_ERROR:
         session_tell(s, (struct session_event){

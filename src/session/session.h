@@ -34,7 +34,7 @@ enum session_event_type {
     SESSION_REPLY_DONE,  /* .cancelled, .complete, .text, .heard_ms, .timing, .gap_ms, .latency;
                             the user's turn now */
     SESSION_USAGE,       /* .usage */
-    SESSION_LINK,        /* .connected, .text */
+    SESSION_LINK,        /* .connected, .text, .error: why it is lost, or NULL */
     SESSION_ERROR,       /* .error; .fatal: the session is over */
 };
 
