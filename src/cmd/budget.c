@@ -4,7 +4,8 @@
 
 #include "util/clock.h"
 
-#define LOOK_MS 250
+#define LOOK_MS      250
+#define IDLE_MINUTES 15 /* of a call that somebody is paid for, unless its user says otherwise */
 
 static void over(struct budget *b, enum meter_limit limit)
 {
@@ -48,6 +49,8 @@ static int limits(struct budget *b, const struct options *o, const char *model, 
     m->max_usd = options_number(o, OPT_MAX_COST);
     m->max_minutes = options_number(o, OPT_MAX_MINUTES);
     m->idle_minutes = options_number(o, OPT_IDLE_MINUTES);
+    if (!options_has(o, OPT_IDLE_MINUTES) && model != NULL)
+        m->idle_minutes = IDLE_MINUTES;
     if (m->max_usd > 0 && model != NULL && !m->priced)
         return err_set(e, STATUS_USAGE, -EINVAL,
                        "--max-cost cannot be kept: no price is known of '%s'; --max-minutes can",

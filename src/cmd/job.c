@@ -330,6 +330,7 @@ static int open_session(struct job *j, const struct setup *setup, struct err *e)
 
     if (rc == 0)
         rc = j->ops->open(j->user, &c, e);
+    j->where |= setup_is_remote(setup);
     if (rc == 0)
         rc = budget_open(&j->budget, j->app, &j->loop, setup_model(&c), e);
     if (rc < 0)
