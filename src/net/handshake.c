@@ -174,6 +174,7 @@ void handshake_describe(const struct handshake *h, enum upgrade_step step,
                 "'%s' answered HTTP %d and no WebSocket: check the address", h->shown, a->status);
     else {
         resolve(h, a->location, location);
+        handshake_redact(h, location);
         http_error_status(e, h->shown, a->status, location, a->words, NULL);
     }
 }

@@ -292,6 +292,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct link *l = timer->data;
     double now = link_now_ms(l), at;
+    bool renewing = l->renewing;
     size_t place;
 
     for (struct line *line = l->oldest, *newer; line != NULL; line = newer) {
@@ -306,9 +307,9 @@ static void on_timer(uv_timer_t *timer)
                      &(struct ws_closed){.end = WS_BROKEN, .error = &why});
         return;
     }
-    if (l->renewing && l->in_use != NULL)
+    l->renewing = false; /* who is told that it failed may ask for another one */
+    if (renewing && l->in_use != NULL)
         begin_second(l);
-    l->renewing = false;
     if (wants_attempt(l)) {
         at = places_next(l->places, now, link_attempts(l) > 0, &place);
         if (at >= 0 && at <= now)

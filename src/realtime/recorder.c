@@ -177,7 +177,8 @@ void recorder_message(struct recorder *r, unsigned connection, enum recording_wa
     if (json_parse(&event, json, n) == 0) {
         if (!r->config.audio)
             drop_audio(event);
-        cJSON_AddItemToObject(o, "event", event);
+        if (!cJSON_AddItemToObject(o, "event", event))
+            cJSON_Delete(event);
     } else {
         add_raw(o, json, n);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "conf/endpoint.h"
+#include "net/http_error.h"
 #include "realtime/remote_parts.h"
 #include "realtime/wire_parts.h"
 #include "util/clock.h"
@@ -76,6 +77,13 @@ static void advance(struct remote *r)
 }
 
 /* --- events of the wire */
+
+/* A server may say the key that it was given. */
+static void redact(const struct remote *r, char *text)
+{
+    for (size_t i = 0; r->secrets[i] != NULL; i++)
+        http_error_redact(text, r->secrets[i]);
+}
 
 /* What was asked for and will not be: nobody should wonder why it does not help. */
 static void tell_lacks(struct remote *r)
@@ -168,6 +176,15 @@ static void on_usage(struct remote *r, const struct wire_event *ev)
     remote_tell(r, out);
 }
 
+static void on_unknown(const struct remote *r, const char *text)
+{
+    char name[WIRE_NAME];
+
+    snprintf(name, sizeof name, "%s", text);
+    redact(r, name);
+    log_debug(r->config.log, "the endpoint said '%s', which hullo does not know", name);
+}
+
 static void on_session(struct remote *r, struct conn *c, const struct wire_event *ev)
 {
     switch (ev->type) {
@@ -191,7 +208,7 @@ static void on_session(struct remote *r, struct conn *c, const struct wire_event
         on_ended(r);
         break;
     case WIRE_UNKNOWN:
-        log_debug(r->config.log, "the endpoint said '%s', which hullo does not know", ev->text);
+        on_unknown(r, ev->text);
         break;
     default:
         (void)c;
@@ -219,13 +236,21 @@ static void on_good(struct remote *r)
     tell_connected(r);
 }
 
-void remote_on_wire(void *user, const struct wire_event *ev)
+void remote_on_wire(void *user, const struct wire_event *told)
 {
     struct remote *r = user;
     struct conn *c = r->taking;
+    struct wire_event own = *told;
+    const struct wire_event *ev = &own;
+    struct err error;
 
     if (c == NULL || c->dead || r->dead)
         return;
+    if (own.error != NULL) {
+        error = *own.error;
+        redact(r, error.text);
+        own.error = &error;
+    }
     if (c == &r->next) { /* nothing was said over it yet */
         c->ready |= ev->type == WIRE_READY;
         return;
@@ -702,6 +727,19 @@ static int open_ear(struct remote *r, struct err *e)
     return remote_ear_new(&r->ear, &r->config, e);
 }
 
+static int note_secrets(struct remote *r)
+{
+    const struct backend_config *c = &r->config;
+
+    r->secrets = calloc(c->endpoint_count + 1, sizeof *r->secrets);
+    if (r->secrets == NULL)
+        return -ENOMEM;
+    for (size_t i = 0, n = 0; i < c->endpoint_count; i++)
+        if (c->endpoints[i].key != NULL)
+            r->secrets[n++] = c->endpoints[i].key;
+    return 0;
+}
+
 static int open_recorder(struct remote *r, struct err *e)
 {
     const struct backend_config *c = &r->config;
@@ -715,12 +753,6 @@ static int open_recorder(struct remote *r, struct err *e)
 
     if (c->record == NULL)
         return 0;
-    r->secrets = calloc(c->endpoint_count + 1, sizeof *r->secrets);
-    if (r->secrets == NULL)
-        return err_set(e, STATUS_FAILED, -ENOMEM, "out of memory");
-    for (size_t i = 0, n = 0; i < c->endpoint_count; i++)
-        if (c->endpoints[i].key != NULL)
-            r->secrets[n++] = c->endpoints[i].key;
     config.secrets = r->secrets;
     r->recorded.inner = &transport_ws;
     return recorder_open(&r->recorded.recorder, &config, e);
@@ -760,6 +792,8 @@ static int open_parts(struct remote *r, struct err *e)
     if (rc < 0)
         return rc;
     rc = remote_settings_copy(&r->settings, &r->config.settings);
+    if (rc == 0)
+        rc = note_secrets(r);
     if (rc == 0)
         rc = spool_new(&r->spool, NULL);
     if (rc == 0)
@@ -804,6 +838,8 @@ static int remote_open(struct backend **out, const struct backend_config *config
     r->detect = config->turn_detection;
     r->kick.data = r->tick.data = r;
     rc = open_handles(r);
+    if (rc < 0 && r->handles == 0)
+        free(r);
     if (rc < 0)
         return err_set(e, STATUS_FAILED, rc, "cannot start: %s", uv_strerror(rc));
     rc = open_parts(r, e);

@@ -407,6 +407,8 @@ static void go_over(struct remote *r)
         remote_again_lost(r);
     else
         remote_conn_drop(&r->conn);
+    if (r->dead) /* closed by who was told */
+        return;
     link_switch(r->link);
     if (r->handle != NULL) { /* there may be a newer one */
         remote_again_open(r, place);

@@ -177,7 +177,7 @@ struct remote {
     struct link_place *link_places;
     size_t place_count;
     struct link *link;
-    const char **secrets;               /* that are not recorded; NULL-terminated */
+    const char **secrets;               /* that nobody is told; NULL-terminated */
     struct transport_recorded recorded; /* .recorder NULL: nothing is */
     struct transport_replay replay;
     uv_async_t kick;

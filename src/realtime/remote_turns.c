@@ -11,6 +11,7 @@
 
 #define SHORTEST    REMOTE_MS(100)       /* a provider takes no shorter turn */
 #define LATE_WORDS  REMOTE_MS(2000)      /* by so much a server's words come behind the speech */
+#define TOLD_MAX    256                  /* turns at once that a server may tell of */
 #define WORDS_MAX   (1u << 20)           /* bytes of a turn */
 #define WORDS_LATE  (int64_t)15000000000 /* so long after the reply, words do not come any more */
 #define WORDS_NEVER (int64_t)60000000000 /* ... and without a reply */
@@ -189,6 +190,18 @@ static uint64_t unnoticed(const struct remote *r)
     return r->sent > LATE_WORDS ? r->sent - LATE_WORDS : 0;
 }
 
+/* A turn that only the server knows of. One that invents them would fill the memory. */
+static struct user_turn *turn_told(struct remote *r, uint64_t at)
+{
+    size_t n = 0;
+
+    for (const struct user_turn *t = r->turns; t != NULL; t = t->next)
+        n++;
+    if (n < TOLD_MAX)
+        remote_turn_begins(r, at);
+    return remote_turn_open(r);
+}
+
 void remote_speech_started(struct conn *c, const struct wire_event *ev)
 {
     struct remote *r = c->remote;
@@ -196,10 +209,8 @@ void remote_speech_started(struct conn *c, const struct wire_event *ev)
 
     if (remote_mode(r) != BY_SERVER)
         return;
-    if (t == NULL) {
-        remote_turn_begins(r, ev->ms < 0 ? unnoticed(r) : remote_audio_position(c, ev->ms));
-        t = remote_turn_open(r);
-    }
+    if (t == NULL)
+        t = turn_told(r, ev->ms < 0 ? unnoticed(r) : remote_audio_position(c, ev->ms));
     if (t == NULL)
         return;
     t->again = false;
@@ -246,8 +257,7 @@ void remote_committed(struct conn *c, const struct wire_event *ev)
     if (t == NULL && remote_mode(r) == BY_SERVER && !r->base.caps.continuous) {
         t = remote_turn_open(r);
         if (t == NULL)
-            remote_turn_begins(r, r->floor);
-        t = remote_turn_open(r);
+            t = turn_told(r, r->floor);
     }
     if (t == NULL)
         return;
@@ -355,8 +365,7 @@ static struct user_turn *speaker(struct remote *r, const char *item)
             break;
     if (t == NULL && item[0] != '\0' && remote_mode(r) == BY_SERVER && !r->base.caps.continuous &&
         remote_turn_open(r) == NULL) {
-        remote_turn_begins(r, r->sent > LATE_WORDS ? r->sent - LATE_WORDS : 0);
-        t = remote_turn_open(r);
+        t = turn_told(r, unnoticed(r));
     } else if (t == NULL) {
         t = stream_turn(r);
     }
