@@ -191,6 +191,7 @@ struct backend_dialect {
     const char *const *models; /* beginnings of names that mean this dialect without --dialect;
                                   "*" is anything; ends with NULL; NULL: none */
     bool tasks[3];             /* by enum backend_task: it can do that */
+    const char *model[3];      /* ... with this one; NULL: the endpoint must say */
     bool wants_url;            /* it is nowhere of its own */
     const char *run_against;   /* "the real service, 2026-11"; NULL: only its description */
 };

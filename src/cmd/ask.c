@@ -79,22 +79,25 @@ static void make_way(void *user)
         end_line(a); /* both are on stderr */
 }
 
+/* An endpoint does not tell of all the stages that there are here. */
 static void log_stages(const struct ask *a)
 {
-    const struct log *log = a->job.app->log;
     const struct backend_timing *t = &a->timing;
+    const struct {
+        const char *name;
+        double ms;
+    } stages[] = {{"heard", t->heard_ms},
+                  {"first word", t->first_token_ms},
+                  {"first sound", t->first_audio_ms},
+                  {t->first_audio_ms >= 0 ? "all said" : "done", t->done_ms}};
+    struct buf text = BUF_INIT;
 
-    if (t->heard_ms < 0 || a->reply.len == 0)
-        return;
-    if (t->first_audio_ms >= 0)
-        log_info(
-            log,
-            "after the end of '%s': heard %.0f ms, first word %.0f ms, first sound %.0f ms, all "
-            "said %.0f ms",
-            job_input(&a->job), t->heard_ms, t->first_token_ms, t->first_audio_ms, t->done_ms);
-    else
-        log_info(log, "after the end of '%s': heard %.0f ms, first word %.0f ms, done %.0f ms",
-                 job_input(&a->job), t->heard_ms, t->first_token_ms, t->done_ms);
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
+        if (stages[i].ms >= 0)
+            buf_addf(&text, "%s %s %.0f ms", text.len > 0 ? "," : "", stages[i].name, stages[i].ms);
+    if (text.len > 0 && a->reply.len > 0)
+        log_info(a->job.app->log, "after the end of '%s':%s", job_input(&a->job), buf_str(&text));
+    buf_free(&text);
 }
 
 /* --- one input */

@@ -328,6 +328,7 @@ static int open_session(struct job *j, const struct setup *setup, struct err *e)
     struct session_config c = {.loop = &j->loop, .event = on_session, .user = j};
     int rc = setup_session(&c, j->app, setup, e);
 
+    j->where |= setup_is_remote(setup);
     if (rc == 0)
         rc = j->ops->open(j->user, &c, e);
     j->where |= setup_is_remote(setup);
@@ -364,6 +365,15 @@ static enum status outcome(struct job *j, struct err *e)
     return j->failed < j->count ? STATUS_PARTLY : j->first_failure;
 }
 
+static void tell_cost(const struct job *j)
+{
+    double usd = j->budget.open ? budget_usd(&j->budget) : 0;
+
+    if (usd >= 0.0005)
+        log_info(j->app->log, "this call cost %s$%.*f",
+                 budget_partly(&j->budget) ? "at least " : "", usd < 1 ? 3 : 2, usd);
+}
+
 static void shut_down(struct job *j)
 {
     session_close(j->session);
@@ -392,6 +402,7 @@ static enum status work(struct job *j, const struct setup *setup, struct err *e)
     status = outcome(j, e);
     if (j->over && j->index < j->count)
         j->ops->cut_short(j->user);
+    tell_cost(j);
     return status;
 }
 

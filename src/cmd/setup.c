@@ -145,10 +145,16 @@ void setup_settings(struct backend_settings *out, const struct options *o, bool 
 const char *setup_model(const struct session_config *c)
 {
     const struct endpoint *first = c->backend_config.endpoints;
+    const struct backend_dialect *d;
 
     if (c->backend_config.endpoint_count == 0)
         return NULL;
-    return first->model != NULL ? first->model : first->dialect;
+    if (first->model != NULL && first->model[0] != '\0')
+        return first->model;
+    for (size_t i = 0; (d = c->backend->dialect(i)) != NULL; i++)
+        if (strcmp(d->name, first->dialect) == 0 && d->model[c->backend_config.task] != NULL)
+            return d->model[c->backend_config.task];
+    return first->dialect;
 }
 
 const struct backend_kind *setup_backend(const struct app *app, bool remote)

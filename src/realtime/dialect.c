@@ -32,7 +32,7 @@ static const struct dialect openai = {
             "wss://api.openai.com/v1/realtime?intent=transcription",
             "wss://api.openai.com/v1/realtime/translations?model={model}"},
     .header = bearer,
-    .model = {"gpt-realtime-2", "gpt-realtime-whisper", "gpt-realtime-translate"},
+    .info.model = {"gpt-realtime-2", "gpt-realtime-whisper", "gpt-realtime-translate"},
     .voice = "marin",
     .transcriber = "gpt-transcribe",
     .session = SESSION_GA,
@@ -63,7 +63,7 @@ static const struct dialect gpt_live = {
     .wire = {&wire_gpt_live, NULL, NULL},
     .url = {"wss://api.openai.com/v1/live/sessions", NULL, NULL},
     .header = bearer,
-    .model = {"gpt-live-1", NULL, NULL},
+    .info.model = {"gpt-live-1", NULL, NULL},
     .voice = "marin",
     .transcribes = true,
     .input_hz = 24000,
@@ -86,7 +86,8 @@ static const struct dialect gemini = {
     .wire = {&wire_gemini, &wire_gemini, &wire_gemini},
     .url = {GEMINI_URL, GEMINI_URL, GEMINI_URL},
     .header = "x-goog-api-key: {key}",
-    .model = {"gemini-3.8-live", "gemini-3.5-transcribe-live", "gemini-3.5-live-translate-preview"},
+    .info.model = {"gemini-3.8-live", "gemini-3.5-transcribe-live",
+                   "gemini-3.5-live-translate-preview"},
     .transcribes = true,
     .input_hz = 16000,
     .output_hz = 24000,
@@ -197,7 +198,7 @@ static const struct dialect qwen = {
     .wire = {&wire_openai, NULL, NULL},
     .url = {"wss://dashscope-intl.aliyuncs.com/api-ws/v1/realtime?model={model}", NULL, NULL},
     .header = bearer,
-    .model = {"qwen3-omni-flash-realtime", NULL, NULL},
+    .info.model = {"qwen3-omni-flash-realtime", NULL, NULL},
     .transcriber = "gummy-realtime-v1",
     .session = SESSION_BETA,
     .names = beta_names,
@@ -334,5 +335,5 @@ void dialect_lacks(const struct dialect *d, const struct backend_settings *asked
 const char *dialect_model(const struct dialect *d, const struct endpoint *ep,
                           enum backend_task task)
 {
-    return ep->model != NULL && ep->model[0] != '\0' ? ep->model : d->model[task];
+    return ep->model != NULL && ep->model[0] != '\0' ? ep->model : d->info.model[task];
 }

@@ -36,7 +36,6 @@ struct dialect {
     const char *url[3];             /* by task; what begins with '/': the endpoint must say the
                                        rest of it; NULL: it must say all */
     const char *header;             /* "Authorization: Bearer {key}"; without a key, none is sent */
-    const char *model[3];           /* by task; NULL: the endpoint must say */
     const char *voice;              /* NULL: the server's own */
     const char *transcriber;        /* model for the user's words; NULL: none is asked for */
     bool transcribes;               /* tells the user's words without being asked to */

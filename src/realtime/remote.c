@@ -116,8 +116,7 @@ static void tell_ready(struct remote *r)
     host = host != NULL ? host + 3 : p->url;
     buf_addf(&text, "%s %s", does[r->config.task], model != NULL ? model : "the model");
     if (r->config.replay == NULL)
-        buf_addf(&text, " at %.*s: what the microphone hears goes there", (int)strcspn(host, "/?"),
-                 host);
+        buf_addf(&text, " at %.*s: your voice goes there", (int)strcspn(host, "/?"), host);
     else
         buf_adds(&text, ", as it was recorded");
     remote_tell(r, (struct backend_event){.type = BACKEND_READY, .text = buf_str(&text)});

@@ -17,7 +17,8 @@ struct wire {
 /* The words of the speaker are written down as they come, which not every model does. */
 static const char *transcriber(const struct dialect *d)
 {
-    return d->model[BACKEND_TRANSCRIBE] != NULL ? d->model[BACKEND_TRANSCRIBE] : d->transcriber;
+    return d->info.model[BACKEND_TRANSCRIBE] != NULL ? d->info.model[BACKEND_TRANSCRIBE]
+                                                     : d->transcriber;
 }
 
 static int open_wire(struct wire **out, const struct wire_config *config)

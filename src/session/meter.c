@@ -1,5 +1,8 @@
 #include "session/meter.h"
 
+#include <math.h>
+#include <string.h>
+
 #define NEAR_LIMIT 0.8
 #define MINUTE_NS  60e9
 
@@ -12,12 +15,16 @@ void meter_init(struct meter *m, const struct prices *prices, const char *model,
 void meter_usage(struct meter *m, const struct backend_usage *u)
 {
     const char *model = u->model != NULL ? u->model : m->model;
-    double usd;
+    bool own = model != NULL && m->model != NULL && strcmp(model, m->model) == 0;
+    double usd, minute_usd;
 
     if (m->prices == NULL)
         return;
-    if (model != NULL && prices_usage(m->prices, model, u, &usd))
-        m->tokens_usd += usd;
+    if (own)
+        m->used_s += u->seconds;
+    if (model != NULL && prices_usage(m->prices, model, u, &usd) &&
+        prices_minute(m->prices, model, &minute_usd))
+        m->tokens_usd += usd + (own ? 0 : u->seconds / 60 * minute_usd);
     else
         m->partly = true;
 }
@@ -36,7 +43,7 @@ double meter_usd(const struct meter *m, int64_t now_ns)
 {
     if (!m->priced)
         return -1;
-    return m->tokens_usd + m->minute_usd * minutes(m->began_ns, now_ns);
+    return m->tokens_usd + m->minute_usd * fmax(minutes(m->began_ns, now_ns), m->used_s / 60);
 }
 
 enum meter_limit meter_check(struct meter *m, int64_t now_ns)

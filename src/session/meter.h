@@ -17,8 +17,9 @@ struct meter {
     double idle_minutes;
     int64_t began_ns, alive_ns;
     double tokens_usd, minute_usd;
-    bool priced; /* the prices know the model */
-    bool partly; /* something was used that has no price, and is left out */
+    double used_s; /* of the model, which may be more than has passed: a recording is sent faster */
+    bool priced;   /* the prices know the model */
+    bool partly;   /* something was used that has no price, and is left out */
     bool warned;
 };
 

@@ -114,7 +114,7 @@ void fake_wire_open(struct fake_wire *f, const struct dialect *d, enum backend_t
     struct wire_config config = {
         .dialect = d,
         .task = task,
-        .model = model != NULL ? model : d->model[task],
+        .model = model != NULL ? model : d->info.model[task],
         .settings = &f->settings,
         .handle = f->handle,
         .speak = speak,

@@ -165,7 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         count++;
     config.dialect = dialects[bytes[0] % count];
     config.task = (enum backend_task)(bytes[1] % 3);
-    config.model = config.dialect->model[config.task];
+    config.model = config.dialect->info.model[config.task];
     if (config.model == NULL)
         config.model = "a-model";
     config.settings = (bytes[1] & 4) != 0 ? &full : &none;

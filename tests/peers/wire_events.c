@@ -166,7 +166,7 @@ static void vary(const struct run *run, const struct wire_ops *ops, enum backend
             .max_tokens = tokens[i / 4 % COUNT(tokens)],
             .turns = (enum backend_turns)(i / 7 % 4),
         };
-        const char *own = run->dialect->model[task];
+        const char *own = run->dialect->info.model[task];
         bool any = task == BACKEND_TRANSCRIBE && ops == &wire_openai;
         const char *model = any ? models[i % COUNT(models)] : NULL;
         if (model == NULL)

@@ -110,6 +110,21 @@ static void usage_adds_up_and_minutes_count_by_themselves(void **state)
     assert_near(meter_usd(&m, 5 * MINUTE), 0.1, 1e-9);
 }
 
+/* A recording is sent faster than it was spoken; the words of a turn are billed by another model.
+ */
+static void seconds_that_are_told_count_where_minutes_are_billed(void **state)
+{
+    struct meter m;
+
+    meter_init(&m, *state, "hearer", 0);
+    meter_usage(&m, &(struct backend_usage){.seconds = 600, .model = "hearer"});
+    assert_near(meter_usd(&m, MINUTE), 0.2, 1e-9);
+    assert_near(meter_usd(&m, 20 * MINUTE), 0.4, 1e-9);
+    meter_init(&m, *state, "talker", 0);
+    meter_usage(&m, &(struct backend_usage){.seconds = 600, .model = "hearer"});
+    assert_near(meter_usd(&m, MINUTE), 0.2, 1e-9);
+}
+
 static void usage_may_name_another_model(void **state)
 {
     struct meter m;
@@ -230,6 +245,8 @@ int main(void)
         cmocka_unit_test(a_list_that_is_none_says_what_is_wrong),
         cmocka_unit_test(the_list_that_is_shipped_knows_the_models_of_the_manual),
         cmocka_unit_test_setup_teardown(usage_adds_up_and_minutes_count_by_themselves, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(seconds_that_are_told_count_where_minutes_are_billed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(usage_may_name_another_model, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_no_price_is_left_out_of_the_sum, setup, teardown),
