@@ -375,21 +375,11 @@ int link_open(struct link **out, const struct link_config *config, struct err *e
     return 0;
 }
 
-static int send_on(const struct link *l, const struct line *line, const char *text, size_t n)
-{
-    if (line == NULL || !line->open)
-        return -ENOTCONN;
-    return l->config.transport->send(line->t, text, n);
-}
-
 int link_send(struct link *l, const char *text, size_t n)
 {
-    return send_on(l, l->in_use, text, n);
-}
-
-int link_send_next(struct link *l, const char *text, size_t n)
-{
-    return send_on(l, l->second, text, n);
+    if (l->in_use == NULL || !l->in_use->open)
+        return -ENOTCONN;
+    return l->config.transport->send(l->in_use->t, text, n);
 }
 
 size_t link_waiting(const struct link *l)

@@ -97,8 +97,7 @@ struct link_config {
 /* 0; -EINVAL: no places; -ENOMEM. An address that is none is a place that refuses. */
 int link_open(struct link **out, const struct link_config *config, struct err *e);
 
-int link_send(struct link *l, const char *text, size_t n);      /* -ENOTCONN while there is none */
-int link_send_next(struct link *l, const char *text, size_t n); /* on the second connection */
+int link_send(struct link *l, const char *text, size_t n); /* -ENOTCONN while there is none */
 size_t link_waiting(const struct link *l); /* bytes that the connection in use has not sent yet */
 double link_rtt_ms(const struct link *l);  /* -1: not known */
 bool link_up(const struct link *l);

@@ -5,6 +5,7 @@
 
 #include "conf/endpoint.h"
 #include "realtime/remote_parts.h"
+#include "util/os.h"
 
 static int no_memory(struct err *e)
 {
@@ -137,7 +138,7 @@ void remote_places_free(struct remote *r)
     for (size_t i = 0; i < r->place_count; i++) {
         struct place *p = &r->places[i];
         if (p->key != NULL)
-            explicit_bzero(p->key, strlen(p->key));
+            os_wipe(p->key, strlen(p->key));
         free(p->key);
         free(p->url);
         free(p->headers);

@@ -382,16 +382,6 @@ struct buf *wire_message(struct wire_parts *p, const char *type)
     return &p->out;
 }
 
-int wire_send(struct wire_parts *p, cJSON *message)
-{
-    char *json = message != NULL ? cJSON_PrintUnformatted(message) : NULL;
-    int rc = json != NULL ? p->config.send(p->config.user, json, strlen(json)) : -ENOMEM;
-
-    cJSON_free(json);
-    cJSON_Delete(message);
-    return rc;
-}
-
 int wire_send_out(struct wire_parts *p)
 {
     if (buf_failed(&p->out))

@@ -111,9 +111,6 @@ void wire_raw(struct buf *b, const char *name, const char *json); /* as it is */
 /* Begins the message {"type":type in p->out; wire_end is still to come. Returns p->out. */
 struct buf *wire_message(struct wire_parts *p, const char *type);
 
-/* Prints it, frees it, sends it. NULL: -ENOMEM, so that building can be checked once, here. */
-int wire_send(struct wire_parts *p, cJSON *message);
-
 /* Sends what stands in p->out. */
 int wire_send_out(struct wire_parts *p);
 

@@ -3,7 +3,7 @@
  *
  * What happens is a line of JSON each on stdout: "t_ns" (CLOCK_MONOTONIC), "event", "place",
  * "next", "wait_ms", and "text": the message, or the reason. Commands are read from stdin, a line
- * each: attend, rest, good, renew, switch, drop, fail, rtt, say TEXT, say-next TEXT; at its end the
+ * each: attend, rest, good, renew, switch, drop, fail, rtt, say TEXT; at its end the
  * link is closed. HULLO_LINK_HEADER is a header for every place. */
 #include <signal.h>
 #include <stdio.h>
@@ -68,8 +68,6 @@ static void obey(struct link *l, const char *command)
 
     if (strncmp(command, "say ", 4) == 0) {
         link_send(l, command + 4, strlen(command + 4));
-    } else if (strncmp(command, "say-next ", 9) == 0) {
-        link_send_next(l, command + 9, strlen(command + 9));
     } else if (strcmp(command, "attend") == 0 || strcmp(command, "rest") == 0) {
         link_attend(l, command[0] == 'a');
     } else if (strcmp(command, "good") == 0) {
