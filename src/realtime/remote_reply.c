@@ -279,7 +279,7 @@ static void end(struct conn *c, const struct wire_event *ev)
     /* Where the server itself stopped before anything was heard, another reply is to come. */
     if (ev->outcome != WIRE_CANCELLED || p->made_ms > 0)
         remote_turns_settle(r, p->upto);
-    if (ev->outcome == WIRE_FAILED)
+    if (ev->outcome == WIRE_FAILED || (ev->outcome == WIRE_INCOMPLETE && ev->error != NULL))
         failed(r, ev);
     if (!c->dead && r->reply != NULL && r->reply->item == item)
         finish(r, ev->outcome == WIRE_COMPLETE || ev->outcome == WIRE_INCOMPLETE);

@@ -37,7 +37,8 @@ enum wire_event_type {
     WIRE_REPLY_STARTED,  /* .reply */
     WIRE_REPLY_TEXT,     /* .reply, .item, .text: the next piece of what it says */
     WIRE_REPLY_AUDIO,    /* .reply, .item, .samples, .count, .rate_hz: the next piece */
-    WIRE_REPLY_DONE,     /* .reply, .outcome, .usage, .error where it failed */
+    WIRE_REPLY_DONE,     /* .reply, .outcome, .usage, .error where it failed, or was
+                            broken off for a reason that is told */
     WIRE_INTERRUPTED,    /* the model itself has stopped its reply: the user speaks */
     WIRE_USAGE,          /* .usage, apart from any reply; counts are since the last such event */
     WIRE_HANDLE,         /* .text: names this session to a later connection (resumption) */

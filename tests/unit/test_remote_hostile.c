@@ -10,6 +10,8 @@
 
 #include "fake/scene.h"
 
+#define OPS(sc) ((sc)->backend->ops)
+
 static const char KEY[] = "sk-test-4f9dKx_7Qw2";
 
 /* What the log says of a server whose session says the key, with its errors where they are told. */
@@ -96,6 +98,23 @@ static void who_is_told_of_an_end_may_close_while_a_new_session_begins(void **st
     assert_null(sc->backend);
 }
 
+static void why_a_reply_was_broken_off_is_told(void **state)
+{
+    struct scene *sc = *state;
+
+    sc->endpoints[0].dialect = "gemini";
+    sc->endpoints[0].url = "ws://one/live";
+    sc->config.settings.turns = BACKEND_TURNS_SERVER;
+    scene_open(sc);
+    scene_says(sc, "{\"setupComplete\":{}}");
+    OPS(sc)->send_text(sc->backend, "hello");
+    scene_pass(sc, 1);
+    scene_says(sc, "{\"serverContent\":{\"turnComplete\":true,"
+                   "\"turnCompleteReason\":\"PROHIBITED_INPUT_CONTENT\"}}");
+    assert_non_null(strstr(scene_told(sc), "reply1 error done1"));
+    assert_non_null(strstr(sc->error.text, "PROHIBITED_INPUT_CONTENT"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
@@ -103,6 +122,7 @@ int main(void)
         T(a_key_that_the_server_says_is_not_passed_on),
         T(turns_without_end_are_not_kept),
         T(who_is_told_of_an_end_may_close_while_a_new_session_begins),
+        T(why_a_reply_was_broken_off_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
