@@ -116,8 +116,7 @@ static const char *cacert_of(const struct options *o, const struct config_endpoi
     return options_text(o, OPT_CACERT);
 }
 
-/* Names that headers with secrets in them have. */
-static bool looks_secret(const char *header)
+bool endpoints_secret_header(const char *header)
 {
     static const char *const words[] = {"auth", "key", "token", "cookie", "secret"};
     size_t n = strcspn(header, ":");
@@ -136,7 +135,7 @@ static bool has_secrets(const struct endpoint *p)
     if (p->url != NULL && (strstr(p->url, "key=") != NULL || strstr(p->url, "token=") != NULL))
         return true;
     for (const char *const *h = p->headers; h != NULL && *h != NULL; h++)
-        if (looks_secret(*h))
+        if (endpoints_secret_header(*h))
             return true;
     return false;
 }

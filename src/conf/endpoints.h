@@ -55,4 +55,7 @@ void endpoints_free(struct endpoints *p); /* wipes the keys; NULL is fine */
 /* 0: local; of NULL as well */
 const struct endpoint *endpoints_list(const struct endpoints *p, size_t *count);
 
+/* Whether "Name: value" has a name that headers with secrets in them have. */
+bool endpoints_secret_header(const char *header);
+
 #endif

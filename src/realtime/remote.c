@@ -726,19 +726,6 @@ static int open_ear(struct remote *r, struct err *e)
     return remote_ear_new(&r->ear, &r->config, e);
 }
 
-static int note_secrets(struct remote *r)
-{
-    const struct backend_config *c = &r->config;
-
-    r->secrets = calloc(c->endpoint_count + 1, sizeof *r->secrets);
-    if (r->secrets == NULL)
-        return -ENOMEM;
-    for (size_t i = 0, n = 0; i < c->endpoint_count; i++)
-        if (c->endpoints[i].key != NULL)
-            r->secrets[n++] = c->endpoints[i].key;
-    return 0;
-}
-
 static int open_recorder(struct remote *r, struct err *e)
 {
     const struct backend_config *c = &r->config;
@@ -792,7 +779,7 @@ static int open_parts(struct remote *r, struct err *e)
         return rc;
     rc = remote_settings_copy(&r->settings, &r->config.settings);
     if (rc == 0)
-        rc = note_secrets(r);
+        rc = remote_secrets_note(r);
     if (rc == 0)
         rc = spool_new(&r->spool, NULL);
     if (rc == 0)

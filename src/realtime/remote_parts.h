@@ -337,6 +337,7 @@ void remote_ear_hear(struct remote *r, const int16_t *x, size_t n);
 
 int remote_places_open(struct remote *r, struct err *e);
 void remote_places_free(struct remote *r);
+int remote_secrets_note(struct remote *r); /* 0 or -ENOMEM */
 int remote_settings_copy(struct settings_copy **out, const struct backend_settings *s);
 void remote_settings_free(struct settings_copy *c); /* NULL is fine */
 

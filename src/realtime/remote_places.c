@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/endpoint.h"
+#include "conf/endpoints.h"
 #include "realtime/remote_parts.h"
 #include "util/os.h"
 
@@ -149,6 +149,40 @@ void remote_places_free(struct remote *r)
     r->places = NULL;
     r->link_places = NULL;
     r->place_count = 0;
+}
+
+/* --- what nobody is told */
+
+/* "Authorization: Bearer KEY" */
+static const char *last_word(const char *header)
+{
+    const char *space = strrchr(header, ' '), *value = header + strcspn(header, ":");
+
+    if (space != NULL)
+        return space + 1;
+    return *value != '\0' ? value + 1 : value;
+}
+
+int remote_secrets_note(struct remote *r)
+{
+    const struct backend_config *c = &r->config;
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->endpoint_count; i++)
+        n += 1 + header_count(&c->endpoints[i]);
+    r->secrets = calloc(n + 1, sizeof *r->secrets);
+    if (r->secrets == NULL)
+        return -ENOMEM;
+    n = 0;
+    for (size_t i = 0; i < c->endpoint_count; i++) {
+        const struct endpoint *ep = &c->endpoints[i];
+        if (ep->key != NULL)
+            r->secrets[n++] = ep->key;
+        for (size_t k = 0; k < header_count(ep); k++)
+            if (endpoints_secret_header(ep->headers[k]))
+                r->secrets[n++] = last_word(ep->headers[k]);
+    }
+    return 0;
 }
 
 /* --- settings */

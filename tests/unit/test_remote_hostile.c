@@ -17,15 +17,18 @@ static const char KEY[] = "sk-test-4f9dKx_7Qw2";
 /* What the log says of a server whose session says the key, with its errors where they are told. */
 static void says_the_key(struct scene *sc, char *log, size_t size)
 {
+    static const char *const headers[] = {"X-Team: blue-team", "X-Token: Bearer tok-123456", NULL};
     FILE *to = fmemopen(log, size, "w");
 
     assert_non_null(to);
     sc->log = (struct log){.level = LOG_DEBUG, .to = to};
     sc->endpoints[0].key = KEY;
+    sc->endpoints[0].headers = headers;
     scene_open(sc);
     scene_ready(sc);
     scene_saysf(sc, "{\"type\":\"error\",\"error\":{\"message\":\"bad field of %s\"}}", KEY);
     scene_saysf(sc, "{\"type\":\"hello.%s\"}", KEY);
+    scene_says(sc, "{\"type\":\"blue-team.tok-123456\"}");
     scene_saysf(sc,
                 "{\"type\":\"error\",\"error\":{\"code\":\"invalid_api_key\",\"message\":\"no: "
                 "%s\"}}",
@@ -47,6 +50,7 @@ static void a_key_that_the_server_says_is_not_passed_on(void **state)
     assert_non_null(strstr(sc->error.text, "does not accept the key (no: ***)"));
     assert_non_null(strstr(log, "bad field of ***"));
     assert_non_null(strstr(log, "hello.***"));
+    assert_non_null(strstr(log, "blue-team.***"));
     assert_null(strstr(log, KEY));
 }
 
