@@ -310,10 +310,11 @@ static void on_bad_message(struct remote *r, struct conn *c, int rc)
 {
     struct err error;
 
-    if (c->bad++ == 0)
+    if (!c->puzzled)
         log_warn(r->config.log, "the endpoint says something that makes no sense (%s)",
                  rc == -EMSGSIZE ? "too much of it" : "not what its protocol says");
-    if (c->bad < BAD_MAX)
+    c->puzzled = true;
+    if (++c->bad < BAD_MAX)
         return;
     err_set(&error, STATUS_FAILED, -EBADMSG, "the endpoint does not hold to its protocol");
     link_fail(r->link, &error, false, 1000);

@@ -62,6 +62,7 @@ struct conn {
     int64_t renew_ns;    /* another one should take its place from then on; 0: never */
     int64_t end_ns;      /* the server ends it then; 0: not known */
     unsigned bad;        /* messages in a row that made no sense */
+    bool puzzled;        /* that one came was told */
     bool held;           /* too much waits to be sent */
     bool active;         /* the server was told that the user speaks */
     struct resample *in; /* NULL: not begun, or begins anew */
