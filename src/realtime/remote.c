@@ -175,15 +175,6 @@ static void on_usage(struct remote *r, const struct wire_event *ev)
     remote_tell(r, out);
 }
 
-static void on_unknown(const struct remote *r, const char *text)
-{
-    char name[WIRE_NAME];
-
-    snprintf(name, sizeof name, "%s", text);
-    redact(r, name);
-    log_debug(r->config.log, "the endpoint said '%s', which hullo does not know", name);
-}
-
 static void on_session(struct remote *r, struct conn *c, const struct wire_event *ev)
 {
     switch (ev->type) {
@@ -207,7 +198,7 @@ static void on_session(struct remote *r, struct conn *c, const struct wire_event
         on_ended(r);
         break;
     case WIRE_UNKNOWN:
-        on_unknown(r, ev->text);
+        log_debug(r->config.log, "the endpoint said '%s', which hullo does not know", ev->text);
         break;
     default:
         (void)c;
@@ -235,21 +226,12 @@ static void on_good(struct remote *r)
     tell_connected(r);
 }
 
-void remote_on_wire(void *user, const struct wire_event *told)
+static void take_event(struct remote *r, const struct wire_event *ev)
 {
-    struct remote *r = user;
     struct conn *c = r->taking;
-    struct wire_event own = *told;
-    const struct wire_event *ev = &own;
-    struct err error;
 
     if (c == NULL || c->dead || r->dead)
         return;
-    if (own.error != NULL) {
-        error = *own.error;
-        redact(r, error.text);
-        own.error = &error;
-    }
     if (c == &r->next) { /* nothing was said over it yet */
         c->ready |= ev->type == WIRE_READY;
         return;
@@ -295,6 +277,37 @@ void remote_on_wire(void *user, const struct wire_event *told)
     default:
         on_session(r, c, ev);
     }
+}
+
+static bool has_secret(const struct remote *r, const char *text)
+{
+    for (size_t i = 0; r->secrets[i] != NULL; i++)
+        if (strstr(text, r->secrets[i]) != NULL)
+            return true;
+    return false;
+}
+
+/* A key that the server says goes no further: into no message, no log, no transcript, no reply. */
+void remote_on_wire(void *user, const struct wire_event *ev)
+{
+    struct remote *r = user;
+    struct wire_event clean = *ev;
+    struct buf text = BUF_INIT;
+    struct err error;
+
+    if (ev->error != NULL) {
+        error = *ev->error;
+        redact(r, error.text);
+        clean.error = &error;
+    }
+    if (ev->text != NULL && has_secret(r, ev->text)) {
+        buf_adds(&text, ev->text);
+        if (!buf_failed(&text))
+            redact(r, text.data);
+        clean.text = buf_failed(&text) ? "" : buf_str(&text);
+    }
+    take_event(r, &clean);
+    buf_free(&text);
 }
 
 int remote_on_send(void *user, const char *json, size_t n)

@@ -38,9 +38,8 @@ def endpoint():
     with contextlib.ExitStack() as running:
         def start(*faults, **how):
             ep = Endpoint(**{"replies": ["Paris."], "key": None, "faults": list(faults), "check": False, **how})
-            running.enter_context(ep)
-            running.callback(ep.trouble.clear)  # it is told nonsense, and may say so
-            return ep
+            running.callback(ep.stop)  # without its judgement: it is told nonsense, and stumbles over its own floods
+            return ep.__enter__()
 
         yield start
 
