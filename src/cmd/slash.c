@@ -45,7 +45,8 @@ int slash_take(struct options *o, const char *line, struct err *e)
     if (id == OPT_COUNT || !is_setting(id) || !options_takes(o, id))
         return unknown(e);
     if (*value == '\0')
-        return err_set(e, STATUS_USAGE, -EINVAL, "/%s wants a value: %s", option_def(id)->name,
-                       option_def(id)->help);
+        return err_set(e, STATUS_USAGE, -EINVAL,
+                       "/%s wants a value behind it, as --%s does: see `hullo chat --help`",
+                       option_def(id)->name, option_def(id)->name);
     return options_set(o, option_def(id)->name, value, e);
 }

@@ -23,10 +23,12 @@ void meter_usage(struct meter *m, const struct backend_usage *u)
     if (own)
         m->used_s += u->seconds;
     if (model != NULL && prices_usage(m->prices, model, u, &usd) &&
-        prices_minute(m->prices, model, &minute_usd))
+        prices_minute(m->prices, model, &minute_usd)) {
         m->tokens_usd += usd + (own ? 0 : u->seconds / 60 * minute_usd);
-    else
+        m->priced = true; /* the first endpoint may not be the one that served */
+    } else {
         m->partly = true;
+    }
 }
 
 void meter_alive(struct meter *m, int64_t now_ns)

@@ -141,6 +141,8 @@ static void what_has_no_price_is_left_out_of_the_sum(void **state)
 
     meter_init(&m, *state, "stranger", 0);
     assert_near(meter_usd(&m, MINUTE), -1, 0);
+    meter_usage(&m, &(struct backend_usage){.audio_in = 1000000, .model = "talker"});
+    assert_near(meter_usd(&m, MINUTE), 32, 1e-9); /* another endpoint has served */
     meter_init(&m, *state, "talker", 0);
     assert_false(m.partly);
     m.max_usd = 32;
