@@ -160,7 +160,8 @@ class Endpoint:
         await self.unlisten()
         for c in self.connections:
             c.finish()
-            c.wire.transport.abort()
+            if not c.wire.lost:
+                c.wire.transport.abort()
         await asyncio.sleep(0)
 
     def accepted(self, wire):

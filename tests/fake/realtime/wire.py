@@ -33,6 +33,7 @@ class Wire(asyncio.Protocol):
         self.parts, self.kind = [], None
         self.deaf = self.mute = False
         self.over = False
+        self.lost = False  # asyncio has taken it down, and its transport does nothing any more
         self.bytes_in = self.bytes_out = 0
         self.on_control = lambda *_: None
 
@@ -58,7 +59,7 @@ class Wire(asyncio.Protocol):
         return False
 
     def connection_lost(self, _):
-        self.over = True
+        self.over = self.lost = True
         self.incoming.put_nowait(None)
 
     # --- reading
