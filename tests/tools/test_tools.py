@@ -178,6 +178,7 @@ def test_the_runner_ends_with_what_failed_and_why(tmp_path):
     good = [fake_test(tmp_path / f"test_good{i}", 'echo "[  PASSED  ] 1 test(s)."\n') for i in range(50)]
     write(tmp_path / "suite/test_b.py", "def test_x():\n    assert 1 == 2, 'one is not two'\ndef test_y(): pass\n")
     write(tmp_path / "suite/test_c.py", "def test_z(no_such_fixture): pass\n")
+    write(tmp_path / "suite/pytest.ini", "[pytest]\n")  # names count from here, wherever this runs
     result = run_tests("--unit", bad, *good, "--pytest", tmp_path / "suite", "--check", "c: echo wrong; exit 3")
     tail = tail_of_failures(result.stdout)
     assert result.returncode == 1 and tail[-1] == "52 passed, 4 failed, 0 skipped"
@@ -210,7 +211,7 @@ COUNTED = 'case "$*" in *test|*counted) echo "3 0 1" >>"$HULLO_RESULTS";; esac\n
 def test_ci_adds_up_tests_and_gates(ci):
     result = ci(COUNTED)
     assert result.returncode == 0
-    assert result.stdout.splitlines()[-1] == "17 passed, 0 failed, 4 skipped"
+    assert result.stdout.splitlines()[-1] == "18 passed, 0 failed, 4 skipped"
     assert "failed:" not in result.stdout
 
 
@@ -224,7 +225,7 @@ def test_ci_ends_with_what_failed_in_which_step(ci):
     )
     tail = tail_of_failures(result.stdout)
     assert result.returncode == 1
-    assert tail[-1] == "12 passed, 3 failed, 2 skipped"
+    assert tail[-1] == "13 passed, 3 failed, 2 skipped"
     assert tail[-4:-1] == ["failed in 'lint': lint", "failed in 'no local engines': no local engines", "failed in 'thread': unit test_a"]
     assert {"a bad line", "nothing ran", "why"} < set(tail) and "50" not in tail and len(tail) < 40
 
