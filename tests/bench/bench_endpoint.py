@@ -150,7 +150,8 @@ PLAIN = dict(pace=1, chunk_ms=100, jitter_ms=15)  # as fast as it is heard, over
 
 def part_wire(folder, turns, pace):
     """Turns one after the other."""
-    replies = [Reply(text="A tone.", audio=tone(440, 2), first_ms=200, seed=k, **pace) for k in range(turns)]
+    # The endpoint's clock is the microphone's, in periods of 10 ms: a think time of its own keeps replies off that grid.
+    replies = [Reply(text="A tone.", audio=tone(440, 2), first_ms=200 + k * 3.7 % 10, seed=k, **pace) for k in range(turns)]
     user = []
     for k in range(turns):
         wav = marker_wav(folder / f"user{k}.wav", k + 1)
