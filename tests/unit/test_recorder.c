@@ -136,8 +136,13 @@ static const char *audio_event(struct desk *d)
 static char *contents(struct desk *d)
 {
     size_t n;
+    unsigned char *bytes = scratch_get(&d->scratch, "session.jsonl", &n);
+    char *text = calloc(1, n + 1);
 
-    return (char *)scratch_get(&d->scratch, "session.jsonl", &n);
+    assert_non_null(text);
+    memcpy(text, bytes, n);
+    free(bytes);
+    return text;
 }
 
 static void replay(struct desk *d, const struct recording *r)
