@@ -1,5 +1,6 @@
 /* remote_parts - what the parts of the remote backend share; nobody else includes it.
- *   remote.c         the backend's functions, and what becomes of the link's and the wire's events
+ *   remote.c         the backend's functions, and what becomes of the link's events
+ *   remote_events.c  what becomes of the wire's
  *   remote_audio.c   the user's audio on its way to the wire, and where it is there
  *   remote_turns.c   the user's turns, and their words
  *   remote_reply.c   replies: one at a time
@@ -322,7 +323,11 @@ void remote_again_tick(struct remote *r); /* Tells */
 void remote_conn_settings(struct remote *r, const struct backend_settings *s, size_t place);
 void remote_conn_drop(struct conn *c); /* frees it once nobody is inside it */
 
-/* --- remote.c: what the wire tells */
+/* --- remote_events.c: what the wire says */
+
+void remote_tell_ready(struct remote *r); /* "talks to gpt-realtime-2 at api.openai.com", once */
+void remote_tell_connected(struct remote *r);
+void remote_on_ended(struct remote *r); /* all that was to come has come. Tells */
 void remote_on_wire(void *user, const struct wire_event *ev);
 int remote_on_send(void *user, const char *json, size_t n);
 
