@@ -42,7 +42,6 @@ struct wire {
     bool manual;      /* we detect turns: activityStart and activityEnd are sent */
     bool active;      /* after activityStart */
     bool started;     /* the setup was sent */
-    bool ready;       /* ... and accepted */
     bool finished;    /* no more audio comes */
     bool seed;        /* the session waits for what was said before it began */
     bool due;         /* the model will answer without being asked: it was asked, or a turn ended */

@@ -471,7 +471,7 @@ static void take_error(struct wire *w, const cJSON *message)
     struct err e = {0};
 
     /* A setup that is refused makes no session. */
-    if (fault == WIRE_REFUSED && !w->ready)
+    if (fault == WIRE_REFUSED && !w->parts.ready)
         fault = WIRE_WRONG;
     if (words[0] == '\0')
         words = status != NULL ? wire_line(error, "status") : "no reason given";
@@ -481,11 +481,8 @@ static void take_error(struct wire *w, const cJSON *message)
 
 static int take_setup_complete(struct wire *w)
 {
-    if (w->ready)
-        return 0;
-    w->ready = true;
-    wire_emit(&w->parts, (struct wire_event){.type = WIRE_READY});
-    wire_emit(&w->parts, (struct wire_event){.type = WIRE_SETTLED});
+    if (wire_emit_ready(&w->parts))
+        wire_emit(&w->parts, (struct wire_event){.type = WIRE_SETTLED});
     return 0;
 }
 

@@ -33,7 +33,7 @@ struct item {
 struct wire {
     struct wire_parts parts;
     struct wire_caps caps;
-    bool started, ready;
+    bool started;
     struct item items[MAX_ITEMS]; /* oldest first */
     size_t item_count;
     double seconds;         /* billed so far */
@@ -216,11 +216,8 @@ static int send_close(struct wire *w)
 static int on_started(struct wire *w, const cJSON *m)
 {
     (void)m;
-    if (w->ready)
-        return 0;
-    w->ready = true;
-    wire_emit(&w->parts, (struct wire_event){.type = WIRE_READY});
-    wire_emit(&w->parts, (struct wire_event){.type = WIRE_SETTLED});
+    if (wire_emit_ready(&w->parts))
+        wire_emit(&w->parts, (struct wire_event){.type = WIRE_SETTLED});
     return 0;
 }
 
@@ -366,7 +363,7 @@ static int on_error(struct wire *w, const cJSON *m)
         openai_fault(w->parts.config.dialect, cJSON_IsObject(error) ? error : m, &ms, &e);
 
     /* A session that is refused at its beginning will be refused again. */
-    if (fault == WIRE_REFUSED && !w->ready)
+    if (fault == WIRE_REFUSED && !w->parts.ready)
         fault = WIRE_WRONG;
     wire_emit_error(&w->parts, fault, ms, &e);
     return 0;

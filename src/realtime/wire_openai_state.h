@@ -13,7 +13,6 @@ enum { OPENAI_VOICE = 128, OPENAI_HELD_S = 120 };
 struct wire {
     struct wire_parts parts;
     struct wire_caps caps;
-    bool ready;
     bool started;             /* a session.update was sent */
     bool spoken;              /* audio has come: the voice stands */
     char voice[OPENAI_VOICE]; /* as sent */

@@ -9,9 +9,7 @@
 static int on_created(struct wire *w, const cJSON *m)
 {
     (void)m;
-    if (!w->ready)
-        wire_emit(&w->parts, (struct wire_event){.type = WIRE_READY});
-    w->ready = true;
+    wire_emit_ready(&w->parts);
     return 0;
 }
 

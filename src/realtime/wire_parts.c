@@ -238,6 +238,16 @@ void wire_emit(struct wire_parts *p, struct wire_event ev)
     p->config.event(p->config.user, &ev);
 }
 
+bool wire_emit_ready(struct wire_parts *p)
+{
+    bool first = !p->ready;
+
+    p->ready = true;
+    if (first)
+        wire_emit(p, (struct wire_event){.type = WIRE_READY});
+    return first;
+}
+
 int wire_decode(struct wire_parts *p, size_t *count, const char *base64)
 {
     size_t need = strlen(base64) / 4 * 3 / 2;

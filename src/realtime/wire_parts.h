@@ -28,6 +28,7 @@ struct wire_parts {
     size_t pcm_cap;
     char unknown[WIRE_UNKNOWNS][WIRE_NAME];
     size_t unknown_count;
+    bool ready; /* READY was told */
 };
 
 void wire_parts_init(struct wire_parts *p, const struct wire_config *config);
@@ -78,6 +79,9 @@ int wire_dispatch(struct wire_parts *p, struct wire *w, const struct wire_handle
 
 /* Hands the event on; strings that are NULL are "". */
 void wire_emit(struct wire_parts *p, struct wire_event ev);
+
+/* Hands on WIRE_READY, once in a connection. Whether this was it. */
+bool wire_emit_ready(struct wire_parts *p);
 
 /* Decodes base64 into p->pcm. 0, -EBADMSG, -ENOMEM. */
 int wire_decode(struct wire_parts *p, size_t *count, const char *base64);

@@ -11,7 +11,7 @@
 struct wire {
     struct wire_parts parts;
     struct wire_caps caps;
-    bool ready, started;
+    bool started;
 };
 
 /* The words of the speaker are written down as they come, which not every model does. */
@@ -98,9 +98,7 @@ static int send_close(struct wire *w)
 static int on_created(struct wire *w, const cJSON *m)
 {
     (void)m;
-    if (!w->ready)
-        wire_emit(&w->parts, (struct wire_event){.type = WIRE_READY});
-    w->ready = true;
+    wire_emit_ready(&w->parts);
     return 0;
 }
 
