@@ -103,7 +103,7 @@ static void blame(struct job *j, const struct err *e)
 {
     j->error = *e;
     if (j->g->key != NULL)
-        http_error_redact(j->error.text, j->g->key);
+        text_redact(j->error.text, j->g->key);
 }
 
 static void pump(struct http_engine *g);
@@ -271,7 +271,7 @@ static void become_broken(struct http_engine *g, const struct err *e)
     g->state = BROKEN;
     g->broken = *e;
     if (g->key != NULL)
-        http_error_redact(g->broken.text, g->key);
+        text_redact(g->broken.text, g->key);
     tell(g, &ev);
     pump(g);
 }

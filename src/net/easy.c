@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "net/http_error.h"
+#include "util/text.h"
 
 bool easy_is_http(const char *url)
 {
@@ -47,7 +48,7 @@ void easy_redact(const struct curl_slist *headers, char *s)
 
         if (value == NULL || strncasecmp(l->data, "content-type:", 13) == 0)
             continue;
-        http_error_redact(s, word != NULL ? word + 1 : value + 1);
+        text_redact(s, word != NULL ? word + 1 : value + 1);
     }
 }
 

@@ -103,19 +103,6 @@ void http_error_words(char out[HTTP_ERROR_WORDS], const char *body, size_t n)
         one_line(out, body + skip, n - skip);
 }
 
-void http_error_redact(char *s, const char *secret)
-{
-    size_t n = strlen(secret);
-
-    if (n < 6)
-        return;
-    while ((s = strstr(s, secret)) != NULL) {
-        memset(s, '*', 3);
-        memmove(s + 3, s + n, strlen(s + n) + 1);
-        s += 3;
-    }
-}
-
 static int unreachable(struct err *e, const char *url, const char *detail, long os_errno)
 {
     int code = os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;

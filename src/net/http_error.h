@@ -22,9 +22,6 @@ void http_error_url(char *out, size_t size, const char *url);
 void http_error_words(char out[HTTP_ERROR_WORDS], const char *body, size_t n);
 void http_error_words_json(char out[HTTP_ERROR_WORDS], const cJSON *body);
 
-/* Replaces each `secret` (of 6 bytes and more) in s by stars. */
-void http_error_redact(char *s, const char *secret);
-
 /* No answer came, or not all of it. detail: libcurl's own words, "" when there are none; os_errno:
  * CURLINFO_OS_ERRNO. STATUS_NETWORK. Returns the code that it sets. */
 int http_error_transport(struct err *e, const char *url, CURLcode result, const char *detail,

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/http_error.h"
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/text.h"
 
 #define LONG_TEXT 512 /* bytes of base64 from which on it is taken for audio */
 #define RAW_MAX   1024
@@ -104,7 +104,7 @@ static void add_line(struct recorder *r, cJSON *o)
         return;
     }
     for (size_t i = 0; r->config.secrets[i] != NULL; i++)
-        http_error_redact(text, r->config.secrets[i]);
+        text_redact(text, r->config.secrets[i]);
     add_text(r, text);
     cJSON_free(text);
 }

@@ -1,14 +1,14 @@
 /* What the wire says, and who is told of it. */
 #include <string.h>
 
-#include "net/http_error.h"
 #include "realtime/remote_parts.h"
+#include "util/text.h"
 
 /* A server may say the key that it was given. */
 static void redact(const struct remote *r, char *text)
 {
     for (size_t i = 0; r->secrets[i] != NULL; i++)
-        http_error_redact(text, r->secrets[i]);
+        text_redact(text, r->secrets[i]);
 }
 
 /* What was asked for and will not be: nobody should wonder why it does not help. */

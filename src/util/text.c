@@ -91,6 +91,19 @@ size_t text_utf8_whole(const char *s, size_t n)
     return n;
 }
 
+void text_redact(char *s, const char *secret)
+{
+    size_t n = strlen(secret);
+
+    if (n < 6)
+        return;
+    while ((s = strstr(s, secret)) != NULL) {
+        memset(s, '*', 3);
+        memmove(s + 3, s + n, strlen(s + n) + 1);
+        s += 3;
+    }
+}
+
 bool text_blank(const char *s)
 {
     return s[strspn(s, " \t\r\n")] == '\0';

@@ -26,6 +26,9 @@ size_t text_utf8(const char *s, size_t n, unsigned *cp);
  * arrives in pieces. */
 size_t text_utf8_whole(const char *s, size_t n);
 
+/* Replaces each `secret` (of 6 bytes and more) in s by three stars. */
+void text_redact(char *s, const char *secret);
+
 /* True when s holds nothing but white space (or is empty). */
 bool text_blank(const char *s);
 
