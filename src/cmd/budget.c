@@ -78,7 +78,8 @@ int budget_open(struct budget *b, const struct app *app, uv_loop_t *loop, const 
     }
     b->open = true;
     b->timer.data = b;
-    uv_timer_start(&b->timer, on_timer, LOOK_MS, LOOK_MS);
+    if (b->meter.max_usd > 0 || b->meter.max_minutes > 0 || b->meter.idle_minutes > 0)
+        uv_timer_start(&b->timer, on_timer, LOOK_MS, LOOK_MS);
     uv_unref((uv_handle_t *)&b->timer);
     return 0;
 }
