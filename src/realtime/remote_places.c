@@ -62,22 +62,22 @@ static int find_dialect(struct place *p, struct err *e)
     return 0;
 }
 
-static int make_place(struct place *p, const struct endpoint *ep, enum backend_task task,
-                      struct err *e)
+static int cannot(const struct place *p, enum backend_task task, bool replay, struct err *e)
+{
+    if (replay)
+        return err_set(e, STATUS_FAILED, -EBADMSG, "the recording is of what '%s' cannot do",
+                       p->dialect->info.name);
+    return err_set(e, STATUS_USAGE, -ENOTSUP, "'%s' cannot do that: it has no %s",
+                   p->endpoint->name != NULL ? p->endpoint->name : p->dialect->info.title,
+                   task == BACKEND_TRANSLATE ? "translation" : "transcription");
+}
+
+/* Where to connect, and with which headers. */
+static int make_address(struct place *p, enum backend_task task, struct err *e)
 {
     struct buf url = BUF_INIT;
-    int rc;
+    int rc = dialect_url(p->dialect, p->endpoint, task, &url, e);
 
-    p->endpoint = ep;
-    rc = find_dialect(p, e);
-    if (rc < 0)
-        return rc;
-    if (p->dialect->wire[task] == NULL)
-        return err_set(e, STATUS_USAGE, -ENOTSUP, "'%s' cannot do that: it has no %s",
-                       ep->name != NULL ? ep->name : p->dialect->info.title,
-                       task == BACKEND_TRANSLATE ? "translation" : "transcription");
-    p->model = dialect_model(p->dialect, ep, task);
-    rc = dialect_url(p->dialect, ep, task, &url, e);
     if (rc == 0 && buf_failed(&url))
         rc = no_memory(e);
     if (rc < 0) {
@@ -89,8 +89,8 @@ static int make_place(struct place *p, const struct endpoint *ep, enum backend_t
 }
 
 /* A recording needs no address. */
-static int replayed_place(struct place *p, const struct endpoint *ep, enum backend_task task,
-                          struct err *e)
+static int make_place(struct place *p, const struct endpoint *ep, enum backend_task task,
+                      bool replay, struct err *e)
 {
     int rc;
 
@@ -99,9 +99,10 @@ static int replayed_place(struct place *p, const struct endpoint *ep, enum backe
     if (rc < 0)
         return rc;
     if (p->dialect->wire[task] == NULL)
-        return err_set(e, STATUS_FAILED, -EBADMSG, "the recording is of what '%s' cannot do",
-                       p->dialect->info.name);
-    p->model = ep->model;
+        return cannot(p, task, replay, e);
+    p->model = replay ? ep->model : dialect_model(p->dialect, ep, task);
+    if (!replay)
+        return make_address(p, task, e);
     p->url = strdup("ws://recording.invalid/");
     return p->url != NULL ? 0 : no_memory(e);
 }
@@ -120,8 +121,7 @@ int remote_places_open(struct remote *r, struct err *e)
     for (size_t i = 0; i < c->endpoint_count; i++) {
         struct place *p = &r->places[i];
         r->place_count++; /* what was made of it is freed, also when the rest fails */
-        rc = c->replay != NULL ? replayed_place(p, &c->endpoints[i], c->task, e)
-                               : make_place(p, &c->endpoints[i], c->task, e);
+        rc = make_place(p, &c->endpoints[i], c->task, c->replay != NULL, e);
         if (rc < 0)
             return rc;
         r->link_places[i] = (struct link_place){
